@@ -1,0 +1,1 @@
+"""Solidity sources and the committed artifacts (ABI and bytecode)."""

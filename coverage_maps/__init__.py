@@ -1,0 +1,1 @@
+"""Baseline importers, need map, exports, API and the page."""

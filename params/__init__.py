@@ -1,0 +1,1 @@
+"""Parameter files and region sets, read by daemons, which hand protocol/ plain values."""

@@ -1,0 +1,1 @@
+"""The auditor's daemon: admission, inbox, evidence, epoch machine, engine, settlement, audit."""
