@@ -1,0 +1,114 @@
+"""JSON as a packet forwarder sends it: strict, bounded, and without a single binary float.
+
+Whole numbers become int, all others Decimal, so that a frequency or a level keeps exactly the digits it was sent with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+MAX_DEPTH = 64
+"""Deeper nesting is refused before the parser sees it; forwarders need five levels."""
+MAX_INTEGER_DIGITS = 20
+"""Longer whole numbers stay Decimal: none of them is a value of ours, and int() takes quadratic time on them."""
+OUT_OF_RANGE = Decimal("Infinity")
+STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+
+
+class BodyProblem(StrEnum):
+    """Why a datagram's body is refused."""
+
+    UTF8 = "UTF8"
+    JSON = "JSON"
+    SHAPE = "SHAPE"
+    FIELD = "FIELD"
+
+
+def read(body: bytes) -> dict[str, Any] | BodyProblem:
+    """The object in a datagram's body; trailing NUL bytes are ignored."""
+    text_bytes = body.rstrip(b"\0")
+    try:
+        text = text_bytes.decode("utf-8")
+    except UnicodeDecodeError:
+        return BodyProblem.UTF8
+    if _too_deep(text_bytes):
+        return BodyProblem.JSON
+    try:
+        value = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
+    except ValueError:
+        return BodyProblem.JSON
+    return value if isinstance(value, dict) else BodyProblem.SHAPE
+
+
+def _too_deep(text: bytes) -> bool:
+    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in STRINGS_AND_BRACKETS.finditer(text):
+        token = found.group()
+        depth += (token in (b"[", b"{")) - (token in (b"]", b"}"))
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= MAX_INTEGER_DIGITS else _decimal(text)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal can hold
+        return OUT_OF_RANGE
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def is_number(value: object) -> bool:
+    """True for a JSON number; true and false are none."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def whole(value: object, least: int, most: int) -> int | None:
+    """The value if it is a JSON whole number in [least, most], else None."""
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    return None
+
+
+def scaled(value: object, decimals: int, least: int, most: int) -> int | None:
+    """A JSON number in [least, most], times 10^decimals, to the nearest whole (ties to even); else None."""
+    if not is_number(value) or not least <= value <= most:  # type: ignore[operator]
+        return None
+    number = Decimal(value)  # type: ignore[arg-type]
+    return int(number.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN).scaleb(decimals))
+
+
+def text(value: object, most: int) -> str | None:
+    """The value if it is a string of at most `most` characters, else None."""
+    return value if isinstance(value, str) and len(value) <= most else None
+
+
+def decimal_text(value: int, decimals: int, least_decimals: int = 0) -> str:
+    """value / 10^decimals written exactly, with at least `least_decimals` digits after the point."""
+    sign, digits = "-" * (value < 0), str(abs(value)).rjust(decimals + 1, "0")
+    whole_part, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+    kept = fraction.rstrip("0").ljust(least_decimals, "0")
+    return f"{sign}{whole_part}.{kept}" if kept else f"{sign}{whole_part}"
+
+
+def write(members: dict[str, str | None]) -> str:
+    """A JSON object of members whose values are JSON text already; None leaves a member out."""
+    return "{" + ",".join(f'"{name}":{value}' for name, value in members.items() if value is not None) + "}"
+
+
+def quoted(value: str) -> str:
+    """A string as JSON text."""
+    return json.dumps(value)
