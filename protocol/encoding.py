@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from protocol.ids import HASH_BYTES, Address, HotspotId, ReportId
@@ -51,10 +50,17 @@ def field(kind: FieldType, meaning: str) -> Any:
     return dataclasses.field(metadata={"type": kind, "meaning": meaning})
 
 
-@cache
-def layout(record: type[Record]) -> tuple[tuple[str, FieldType, str], ...]:
+Layout = tuple[tuple[str, FieldType, str], ...]
+_LAYOUTS: dict[Any, Layout] = {}
+"""One entry per record class."""
+
+
+def layout(record: Any) -> Layout:
     """(name, field type, meaning) of every field of a record class, in order."""
-    return tuple((f.name, f.metadata["type"], f.metadata["meaning"]) for f in dataclasses.fields(record))
+    if record not in _LAYOUTS:
+        parts = ((f.name, f.metadata["type"], f.metadata["meaning"]) for f in dataclasses.fields(record))
+        _LAYOUTS[record] = tuple(parts)
+    return _LAYOUTS[record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +164,4 @@ def witness_draw(draw: bytes, tag: bytes, hotspot_id: HotspotId) -> bytes:
     return sha256(draw, tag, hotspot_id)
 
 
-assert HASH_BYTES == BYTES32.width
+assert BYTES32.width == HASH_BYTES

@@ -14,6 +14,7 @@ from protocol.limits import MAX_ALLOWED_DISTANCE_M
 STEPS_PER_DECADE = 2_000
 MAX_EXCESS_CDB = 16_000
 EXTRA_DIGITS = 8
+POWERS_OF_TEN = tuple(int("1" + "0" * digits) for digits in range(EXTRA_DIGITS + 1))
 DATA_SHA256 = "3f79016205e3353012e68b298232f71dcfd44697f633df71c6b37523e6289c84"
 
 
@@ -26,7 +27,7 @@ def reach_metre_hertz(excess_cdb: int) -> int:
     """R[x] with x clamped to the table, metre * hertz."""
     x = min(max(excess_cdb, 0), MAX_EXCESS_CDB)
     decades, step = divmod(x, STEPS_PER_DECADE)
-    return DECADE[step] // 10 ** (EXTRA_DIGITS - decades)
+    return DECADE[step] // POWERS_OF_TEN[EXTRA_DIGITS - decades]
 
 
 def reach_m(excess_cdb: int, frequency_hz: int) -> int:

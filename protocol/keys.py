@@ -106,9 +106,7 @@ def _word(value: int | bytes) -> bytes:
 class EpochRoot(Typed):
     """The root of one epoch, signed as a member of set `set_id`."""
 
-    type_string: ClassVar[str] = (
-        "EpochRoot(uint64 epoch,uint64 setId,bytes32 root,bytes32 dataHash,uint128 cumTotal)"
-    )
+    type_string: ClassVar[str] = "EpochRoot(uint64 epoch,uint64 setId,bytes32 root,bytes32 dataHash,uint128 cumTotal)"
 
     epoch: int
     set_id: int
@@ -158,7 +156,9 @@ class Domain:
 
     def separator(self) -> bytes:
         kind = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-        return keccak256(keccak256(kind), keccak256(b"Farfield"), keccak256(b"1"), _word(self.chain_id), _word(self.epochs))
+        return keccak256(
+            keccak256(kind), keccak256(b"Farfield"), keccak256(b"1"), _word(self.chain_id), _word(self.epochs)
+        )
 
     def digest(self, message: Typed) -> bytes:
         """keccak256(0x1901 || separator || struct hash), EIP-712."""

@@ -221,16 +221,22 @@ def _contradictions(p: Parameters) -> list[tuple[str, bool]]:
     playing_ms = e.length_ms - e.guard_ms
     most = max(p.slots.fixed, p.slots.mapper)
     return [
-        ("close_after + finality + challenge_window must be shorter than the epoch",
-         e.close_after_ms + e.finality_ms + e.challenge_window_ms >= e.length_ms),
+        (
+            "close_after + finality + challenge_window must be shorter than the epoch",
+            e.close_after_ms + e.finality_ms + e.challenge_window_ms >= e.length_ms,
+        ),
         ("a slot's part of the epoch must be longer than 3 s", playing_ms // max(most, 1) <= MIN_SLOT_SPREAD_MS),
         (f"slots per epoch are at most {MAX_SLOTS_PER_EPOCH}", most > MAX_SLOTS_PER_EPOCH),
         ("reports must not be revealed before the commit window has passed", e.reveal_after_ms < e.commit_window_ms),
-        ("the guard and D/4 must leave time to reveal the last slot",
-         e.reveal_after_ms + e.slot_tolerance_ms >= e.guard_ms + e.seal_after_ms),
+        (
+            "the guard and D/4 must leave time to reveal the last slot",
+            e.reveal_after_ms + e.slot_tolerance_ms >= e.guard_ms + e.seal_after_ms,
+        ),
         ("the seed must be final before the epoch starts", e.seed_lead_ms <= e.finality_ms),
-        ("reserve and validators' shares leave nothing for coverage",
-         p.rewards.validators_u + p.rewards.reserve_u >= 1_000_000),
+        (
+            "reserve and validators' shares leave nothing for coverage",
+            p.rewards.validators_u + p.rewards.reserve_u >= 1_000_000,
+        ),
         ("emission must be positive", p.emission.first <= 0 or p.emission.halving_epochs <= 0),
     ]
 

@@ -66,7 +66,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.COMMIT_NOT_ON_TIME: "Not enough validators recorded the commit within the slot's window.",
     Reason.WRONG_CHANNEL: "The beacon was not sent on the channel drawn for its slot.",
     Reason.WRONG_DATA_RATE: "The beacon was not sent with the spreading factor drawn for its slot.",
-    Reason.POWER_OUT_OF_RANGE: "Radiated power is above the slot's EIRP by more than 1 dB or below it by more than 15 dB.",
+    Reason.POWER_OUT_OF_RANGE: "Radiated power is more than 1 dB above the slot's EIRP or more than 15 dB below it.",
     Reason.SLOT_CONFLICT: "Two different signed beacons exist for one slot, so none counts.",
     Reason.MAPPER_TOO_FAST: "Two reports of this mapper are farther apart than it can travel between their slots.",
     Reason.NO_VALID_BEACON: "No valid beacon carries this tag.",

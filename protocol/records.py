@@ -286,7 +286,9 @@ class OutcomeHead(Record):
 class Need(Record):
     """The need of one cell in one class."""
 
-    purpose: ClassVar[str] = "a row of a need map, sorted by class and cell: published need of a pay cell, shrunk need above"
+    purpose: ClassVar[str] = (
+        "a row of a need map, sorted by class and cell: published need of a pay cell, shrunk need above"
+    )
 
     radio_class: int = field(U8, "1 cellular, 2 Wi-Fi, 3 LoRa")
     cell: int = field(U64, "pay cell with votes, or a resolution 7 or 5 cell above one")
@@ -302,6 +304,7 @@ class StateHead(Record):
     epoch: int = field(U64, "epoch this state ends")
     cumulative_total: int = field(U128, "sum of all cumulative amounts, base units")
     reserve: int = field(U128, "emission not paid to anybody yet, base units")
+    non_empty: int = field(U8, "bit i: epoch - i had a record")
     need_map_next: bytes = field(BYTES32, "sha256 of the need map of the next epoch")
     need_map_after: bytes = field(BYTES32, "sha256 of the need map of the epoch after it")
     accounts: int = field(U32, "Account rows")

@@ -42,7 +42,9 @@ def slots_of(slots: Slots, kind: Kind) -> int:
     return slots.mapper if kind.is_mapper else slots.fixed
 
 
-def slot(params: Parameters, plan: Plan, seed: bytes, hotspot_id: HotspotId, kind: Kind, start_ms: int, index: int) -> Slot:
+def slot(
+    params: Parameters, plan: Plan, seed: bytes, hotspot_id: HotspotId, kind: Kind, start_ms: int, index: int
+) -> Slot:
     """Slot `index` of a hotspot in the epoch that starts at `start_ms` and has this seed."""
     drawn = sha256(seed, hotspot_id, U32.encode(index))
     part_ms = (params.epoch.length_ms - params.epoch.guard_ms) // slots_of(params.slots, kind)
@@ -58,9 +60,10 @@ def slot(params: Parameters, plan: Plan, seed: bytes, hotspot_id: HotspotId, kin
     )
 
 
-def schedule(params: Parameters, plan: Plan, seed: bytes, hotspot_id: HotspotId, kind: Kind, start_ms: int) -> list[Slot]:
+def schedule(
+    params: Parameters, plan: Plan, seed: bytes, hotspot_id: HotspotId, kind: Kind, start_ms: int
+) -> list[Slot]:
     """All slots of a hotspot in one epoch, in order of time."""
     return [
-        slot(params, plan, seed, hotspot_id, kind, start_ms, index)
-        for index in range(slots_of(params.slots, kind))
+        slot(params, plan, seed, hotspot_id, kind, start_ms, index) for index in range(slots_of(params.slots, kind))
     ]

@@ -1,0 +1,1 @@
+"""Engines that run the rulebook's SQL text."""
