@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from protocol.encoding import U32, sha256
 from protocol.ids import HotspotId, Kind
 from protocol.limits import MIN_SLOT_SPREAD_MS
-from protocol.parameters import Parameters, Plan, Slots, Windows
+from protocol.parameters import Parameters, Plan, Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,25 @@ class Slot:
     eirp_cdb: int
 
 
-def epoch_start_ms(genesis_ms: int, windows: Windows, epoch: int) -> int:
+class EpochLength(Protocol):
+    """Whatever knows L: the parameters' windows, or the Epochs contract's own configuration."""
+
+    @property
+    def length_ms(self) -> int:
+        """L, milliseconds."""
+
+
+def epoch_start_ms(genesis_ms: int, windows: EpochLength, epoch: int) -> int:
     """Unix milliseconds at which an epoch starts; it ends where the next starts."""
     return genesis_ms + epoch * windows.length_ms
 
 
-def epoch_at(genesis_ms: int, windows: Windows, time_ms: int) -> int:
+def epoch_at(genesis_ms: int, windows: EpochLength, time_ms: int) -> int:
     """The epoch a moment lies in; negative before genesis."""
     return (time_ms - genesis_ms) // windows.length_ms
 
 
-def since_epoch(genesis_ms: int, windows: Windows, block_time_ms: int) -> int:
+def since_epoch(genesis_ms: int, windows: EpochLength, block_time_ms: int) -> int:
     """sinceEpoch of a registration: 0 before genesis, else the epoch after the block's."""
     return 0 if block_time_ms < genesis_ms else 1 + epoch_at(genesis_ms, windows, block_time_ms)
 
