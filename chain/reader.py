@@ -1,0 +1,327 @@
+"""Reads a chain at its final block, where nothing can change any more.
+
+Synchronous and thread-safe: asyncio callers use asyncio.to_thread. Every failure of the chain is one ChainUnavailable.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chain.artifacts import artifact
+from chain.errors import ChainUnavailable, RequestRefused
+from chain.network import NetworkFile, checksum
+from protocol.ids import Address
+
+if TYPE_CHECKING:
+    from web3.contract import Contract
+
+    from chain.rpc import Rpc
+
+MAX_CACHED_BLOCKS = 4_096
+MAX_CACHED_PLACES = 4_096
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block; `timestamp_ms` is in whole seconds, as every EVM chain's."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp_ms: int
+
+    @property
+    def time_ms(self) -> int:
+        """`timestamp_ms` under the name protocol.closing uses."""
+        return self.timestamp_ms
+
+
+@dataclass(frozen=True, slots=True)
+class EpochsConfig:
+    """What the Epochs contract was deployed with; windows in milliseconds, amounts in base units."""
+
+    token: Address
+    hotspots: Address
+    genesis_ms: int
+    length_ms: int
+    close_after_ms: int
+    finality_ms: int
+    challenge_window_ms: int
+    first_emission: int
+    halving_epochs: int
+    params_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root the contract accepted."""
+
+    epoch: int
+    root: bytes
+    data_hash: bytes
+    cumulative_total: int
+    active_at_ms: int
+
+
+class ChainReader:
+    """The chain of one network. Nothing is asked of it before the first call."""
+
+    def __init__(self, network: NetworkFile) -> None:
+        self.network = network
+        self._lock = threading.Lock()
+        self._rpc: Rpc | None = None
+        self._contracts: dict[str, Contract] = {}
+        self._config: EpochsConfig | None = None
+        self._blocks: OrderedDict[int, Block] = OrderedDict()
+        self._places: OrderedDict[int, Block] = OrderedDict()
+
+    @property
+    def rpc(self) -> Rpc:
+        """The connection; made at first use, because web3 takes a second to import."""
+        with self._lock:
+            if self._rpc is None:
+                from chain.rpc import Rpc
+
+                self._rpc = Rpc(self.network.rpc_urls, self.network.chain_id, self.network.genesis_hash)
+            return self._rpc
+
+    def close(self) -> None:
+        """Gives the connections back; the reader connects again if it is used again."""
+        with self._lock:
+            rpc, self._rpc, self._contracts = self._rpc, None, {}
+        if rpc is not None:
+            rpc.close()
+
+    def contract(self, name: str) -> Contract:
+        """web3's view of one of our contracts: "FarfieldToken", "Hotspots" or "Epochs"."""
+        addresses = self.network.contracts
+        places = {"FarfieldToken": addresses.token, "Hotspots": addresses.hotspots, "Epochs": addresses.epochs}
+        if name not in self._contracts:
+            abi = artifact(name).abi
+            self._contracts[name] = self.rpc.web3.eth.contract(address=checksum(places[name]), abi=abi)
+        return self._contracts[name]
+
+    # --- is it the right chain? ----------------------------------------------------------------------------------
+
+    def check(self) -> list[str]:
+        """Sentences on what is wrong with the chain or with the network file; empty if all is well.
+
+        ChainUnavailable if no address answers at all.
+        """
+        findings, answered = self._check_addresses()
+        if not answered:
+            raise ChainUnavailable(" ".join(findings))
+        if any(sentence.endswith(WRONG_CHAIN) for sentence in findings):
+            return findings
+        return findings + self._check_contracts()
+
+    def _check_addresses(self) -> tuple[list[str], bool]:
+        from chain.rpc import UNANSWERED, describe
+
+        findings, answered = [], False
+        for endpoint in self.rpc.endpoints:
+            try:
+                problem = endpoint.problem(self.network.chain_id, self.network.genesis_hash)
+            except UNANSWERED as error:
+                findings.append(f"{describe(endpoint.url, error)}. Check the address, or remove it from the file.")
+                continue
+            answered = True
+            if problem is not None:
+                findings.append(f"{problem}. {WRONG_CHAIN}")
+        return findings, answered
+
+    def _check_contracts(self) -> list[str]:
+        addresses = self.network.contracts
+        places = {"token": addresses.token, "hotspots": addresses.hotspots, "epochs": addresses.epochs}
+        with _translated():
+            empty = [name for name, at in places.items() if not self.rpc.web3.eth.get_code(checksum(at))]
+        if empty:
+            return [f"There is no contract at the address of {name}. Get the network's file again." for name in empty]
+        config = self.config()
+        facts = [
+            (config.params_hash == self.network.params_hash, "The params hash on chain is another than the file's"),
+            (config.token == addresses.token, "The Epochs contract pays another token than the file names"),
+            (config.hotspots == addresses.hotspots, "The Epochs contract uses another registry than the file names"),
+        ]
+        findings = [f"{sentence}. Get the network's file again." for true, sentence in facts if not true]
+        return findings + [
+            f"{checksum(one.owner)} is not a validator with the key the file names. Get the network's file again."
+            for one in self.network.validators
+            if self.call("Epochs", "validatorOf", checksum(one.key)) != checksum(one.owner)
+        ]
+
+    # --- blocks --------------------------------------------------------------------------------------------------
+
+    def final_block(self) -> Block:
+        """The newest block that cannot change: the chain's finalized one, or the one with N confirmations."""
+        confirmations = self.network.confirmations
+        with _translated():
+            if confirmations is None:
+                return _block(self.rpc.web3.eth.get_block("finalized"))
+            head = self.rpc.web3.eth.block_number
+        return self.block(max(head - confirmations, 0))
+
+    def block(self, number: int) -> Block:
+        """A block by its number. Ask for final ones only: they are kept."""
+        with self._lock:
+            known = self._blocks.get(number)
+        if known is not None:
+            return known
+        found = self.fresh_block(number)
+        with self._lock:
+            _remember(self._blocks, number, found, MAX_CACHED_BLOCKS)
+        return found
+
+    def fresh_block(self, number: int) -> Block:
+        """A block by its number as the chain has it now, final or not."""
+        with _translated():
+            return _block(self.rpc.web3.eth.get_block(number))
+
+    def last_block_before(self, deadline_ms: int) -> Block | None:
+        """The highest block with timestamp <= deadline; None until a final block lies later, so it never changes.
+
+        ValueError if the chain began only after the deadline.
+        """
+        after = self._first_where(deadline_ms, deadline_ms + 1)
+        if after is None:
+            return None
+        if after.number == 0:
+            raise ValueError(f"the chain began at {after.timestamp_ms} ms, after {deadline_ms} ms")
+        return self.block(after.number - 1)
+
+    def first_block_from(self, time_ms: int) -> Block | None:
+        """The first block with timestamp >= time, once it is final; None before."""
+        return self._first_where(time_ms, time_ms)
+
+    def _first_where(self, below_ms: int, from_ms: int) -> Block | None:
+        """The first final block with timestamp >= from_ms, found by bisection between the nearest known blocks."""
+        with self._lock:
+            known = self._places.get(from_ms)
+        if known is not None:
+            return known
+        final = self.final_block()
+        if final.timestamp_ms < from_ms:
+            return None
+        low, high = self._bracket(from_ms, final)
+        while high.number - low > 1:
+            middle = self.block((low + high.number) // 2)
+            if middle.timestamp_ms >= from_ms:
+                high = middle
+            else:
+                low = middle.number
+        with self._lock:
+            _remember(self._places, from_ms, high, MAX_CACHED_PLACES)
+        return high
+
+    def _bracket(self, from_ms: int, final: Block) -> tuple[int, Block]:
+        """The number of a block before the one sought (-1: none), and a block at or after it."""
+        with self._lock:
+            blocks = list(self._blocks.values())
+        low = max((one.number for one in blocks if one.timestamp_ms < from_ms), default=-1)
+        later = [one for one in blocks if one.timestamp_ms >= from_ms]
+        return low, min(later, key=lambda one: one.number, default=final)
+
+    def forget(self) -> None:
+        """Drops everything kept of blocks: the chain was found to have gone back."""
+        with self._lock:
+            self._blocks.clear()
+            self._places.clear()
+
+    # --- contracts -----------------------------------------------------------------------------------------------
+
+    def call(self, contract: str, function: str, *arguments: Any, block: int | str = "latest") -> Any:
+        """The result of one view of a contract of ours, as web3 decodes it."""
+        with _translated():
+            return self.contract(contract).functions[function](*arguments).call(block_identifier=block)
+
+    def _final_call(self, contract: str, function: str, *arguments: Any) -> Any:
+        return self.call(contract, function, *arguments, block=self.final_block().number)
+
+    def config(self) -> EpochsConfig:
+        """The network's clock, emission and params hash, from the contract; read once."""
+        if self._config is None:
+            token, hotspots, genesis, length, close_after, finality, window, first, halving = self.call(
+                "Epochs", "config"
+            )
+            self._config = EpochsConfig(
+                token=_account(token),
+                hotspots=_account(hotspots),
+                genesis_ms=genesis * 1000,
+                length_ms=length * 1000,
+                close_after_ms=close_after * 1000,
+                finality_ms=finality * 1000,
+                challenge_window_ms=window * 1000,
+                first_emission=first,
+                halving_epochs=halving,
+                params_hash=bytes(self.call("Epochs", "paramsHash")),
+            )
+        return self._config
+
+    def live_root(self) -> Root | None:
+        """The root claims use, at the final block; None before the first."""
+        return _root(self._final_call("Epochs", "live"))
+
+    def pending_root(self) -> Root | None:
+        """The root in its challenge window, at the final block; None if there is none."""
+        return _root(self._final_call("Epochs", "pending"))
+
+    def claimed(self, leaf_id: bytes) -> int:
+        """Base units this id has been paid, at the final block."""
+        return int(self._final_call("Epochs", "claimed", int.from_bytes(leaf_id, "big")))
+
+    def total_supply(self) -> int:
+        """Base units in existence, at the final block."""
+        return int(self._final_call("FarfieldToken", "totalSupply"))
+
+    def genesis_supply(self) -> int:
+        """Base units that existed from the first: the first validators' stakes."""
+        return int(self.call("FarfieldToken", "genesisSupply"))
+
+    def balance_of(self, account: bytes) -> int:
+        """Base units an account holds, at the final block."""
+        return int(self._final_call("FarfieldToken", "balanceOf", checksum(account)))
+
+    def logs(self, from_block: int, to_block: int) -> Sequence[Any]:
+        """Raw logs of Hotspots and Epochs in these blocks, both included; RequestRefused if those are too many."""
+        addresses = [checksum(self.network.contracts.hotspots), checksum(self.network.contracts.epochs)]
+        with _translated():
+            return self.rpc.web3.eth.get_logs({"fromBlock": from_block, "toBlock": to_block, "address": addresses})
+
+
+WRONG_CHAIN = "Nothing is signed for it: correct the RPC address or the network file."
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turns what web3 raises about an answer into RequestRefused."""
+    from web3.exceptions import Web3Exception
+
+    try:
+        yield
+    except Web3Exception as error:
+        raise RequestRefused(f"The chain does not answer as expected: {error}. It is tried again later.") from error
+
+
+def _block(found: Any) -> Block:
+    return Block(found["number"], bytes(found["hash"]), bytes(found["parentHash"]), found["timestamp"] * 1000)
+
+
+def _root(found: Any) -> Root | None:
+    root, data_hash, cumulative_total, epoch, active_at = found
+    return Root(epoch, bytes(root), bytes(data_hash), cumulative_total, active_at * 1000) if epoch else None
+
+
+def _account(text: str) -> Address:
+    return Address(bytes.fromhex(text[2:]))
+
+
+def _remember(cache: OrderedDict[int, T], key: int, value: T, most: int) -> None:
+    cache[key] = value
+    while len(cache) > most:
+        cache.popitem(last=False)
