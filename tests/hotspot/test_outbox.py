@@ -1,0 +1,269 @@
+"""The outbox: synced before it counts, unchanged ever after, whole after SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hotspot.outbox import (
+    MAX_CLOSED_REPORTS,
+    UNCONFIRMED,
+    Change,
+    CloseReport,
+    DropDraft,
+    DropTransmission,
+    KeepDelivery,
+    KeepReport,
+    KeepTransmission,
+    Outbox,
+    Prune,
+    StorageError,
+    Store,
+    Tally,
+)
+from hotspot.reports import ACKNOWLEDGED, Delivery, Step
+from tests.hotspot.clocks import settle
+from tests.hotspot.factories import HOTSPOT, NOW_MS, report, transmission
+
+
+def stored(path: Path, *changes: Change) -> Store:
+    store = Store(path)
+    assert store.apply([changes]) == [None]
+    return store
+
+
+def reopened(store: Store, path: Path) -> Store:
+    store.close()
+    return Store(path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.sqlite"
+
+
+def test_a_report_comes_back_byte_for_byte(path: Path) -> None:
+    one = report()
+    store = reopened(stored(path, KeepReport(one)), path)
+    assert store.open_reports() == [one]
+    store.close()
+
+
+def test_the_database_itself_refuses_to_change_a_report(path: Path) -> None:
+    store = stored(path, KeepReport(report()))
+    for column in ("report", "signature", "id", "draft"):
+        with pytest.raises(sqlite3.IntegrityError, match="never changes"):
+            store._db.execute(f"UPDATE report SET {column} = x'00'")
+    store.close()
+
+
+def test_one_report_id_is_stored_once(path: Path) -> None:
+    one = report()
+    store = stored(path, KeepReport(one))
+    problems = store.apply([[KeepReport(report(id=one.id, report=b"other"))]])
+    assert isinstance(problems[0], StorageError)
+    assert store.open_reports() == [one]
+    store.close()
+
+
+def test_a_contradicting_group_does_not_take_its_neighbours_with_it(path: Path) -> None:
+    one, other = report(), report()
+    store = stored(path, KeepReport(one))
+    problems = store.apply([[Tally(HOTSPOT, "x"), KeepReport(one)], [KeepReport(other)]])
+    assert [problem is None for problem in problems] == [False, True]
+    assert store.open_reports() == [one, other]
+    assert "x" not in store.tallies(HOTSPOT)
+    store.close()
+
+
+def test_a_draft_is_no_report_and_is_dropped_and_counted_at_start(path: Path) -> None:
+    store = reopened(stored(path, KeepReport(report(), draft=True)), path)
+    assert store.open_reports() == []
+    assert store.drop_drafts() == 1
+    assert store.tallies(HOTSPOT) == {UNCONFIRMED: 1}
+    assert store.drop_drafts() == 0
+    store.close()
+
+
+def test_a_final_report_takes_the_place_of_its_draft(path: Path) -> None:
+    draft, final = report(), report()
+    store = stored(path, KeepReport(draft, draft=True))
+    assert store.apply([[DropDraft(draft.id), KeepReport(final)]]) == [None]
+    assert store.open_reports() == [final]
+    assert store.drop_drafts() == 0
+    store.close()
+
+
+def test_dropping_a_draft_never_removes_a_report(path: Path) -> None:
+    one = report()
+    store = stored(path, KeepReport(one), DropDraft(one.id))
+    assert store.open_reports() == [one]
+    store.close()
+
+
+def test_a_closed_report_is_not_open_and_is_counted_once(path: Path) -> None:
+    one = report()
+    close = CloseReport(HOTSPOT, one.id, "revealed")
+    store = reopened(stored(path, KeepReport(one), close, close), path)
+    assert store.open_reports() == []
+    assert store.tallies(HOTSPOT) == {"stored_witness": 1, "revealed": 1}
+    store.close()
+
+
+def test_deliveries_come_back(path: Path) -> None:
+    one = report()
+    notes = [Delivery(one.id, b"v" * 20, step, NOW_MS, ACKNOWLEDGED) for step in Step]
+    store = reopened(stored(path, KeepReport(one), *(KeepDelivery(note) for note in notes)), path)
+    assert store.deliveries([one]) == notes
+    store.close()
+
+
+def test_transmissions_come_back_and_a_refused_one_is_given_back(path: Path) -> None:
+    kept, refused = transmission(slot=1), transmission(slot=2)
+    changes = [KeepTransmission(kept), KeepTransmission(refused), DropTransmission(refused)]
+    store = reopened(stored(path, *changes), path)
+    assert store.transmissions(HOTSPOT) == [kept]
+    store.close()
+
+
+def test_a_slot_is_used_once(path: Path) -> None:
+    store = stored(path, KeepTransmission(transmission()))
+    assert isinstance(store.apply([[KeepTransmission(transmission(at_ms=NOW_MS + 1))]])[0], StorageError)
+    store.close()
+
+
+def test_forgets_only_closed_reports_and_old_transmissions(path: Path) -> None:
+    closed, still_open, newest = report(), report(), report()
+    old = transmission(at_ms=NOW_MS - 3 * 3_600_000)
+    store = stored(path, KeepReport(closed), KeepReport(still_open), CloseReport(HOTSPOT, closed.id, "revealed"))
+    store.apply(
+        [[KeepReport(newest), KeepTransmission(old), KeepDelivery(Delivery(closed.id, b"v", Step.COMMIT, 0, "x"))]]
+    )
+    store._db.execute("UPDATE report SET number = ? WHERE id = ?", (MAX_CLOSED_REPORTS + 3, newest.id))
+    assert store.apply([[Prune(NOW_MS)]]) == [None]
+    assert store.open_reports() == [still_open, newest]
+    assert store._db.execute("SELECT count(*) FROM report").fetchone() == (2,)
+    assert store.deliveries([closed]) == []
+    assert store.transmissions(HOTSPOT) == []
+    store.close()
+
+
+def test_refuses_a_file_of_another_release(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StorageError, match="Update Farfield"):
+        Store(path)
+
+
+def test_refuses_a_file_that_is_no_database(path: Path) -> None:
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StorageError, match="cannot be used"):
+        Store(path)
+
+
+# --- group commit ---------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def running(path: Path) -> AsyncIterator[Outbox]:
+    outbox = Outbox(Store(path))
+    task = asyncio.ensure_future(outbox.run())
+    try:
+        yield outbox
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def test_writes_that_wait_together_share_one_sync(path: Path) -> None:
+    async def scene() -> None:
+        async with running(path) as outbox:
+            syncs = []
+            outbox.store._db.set_trace_callback(lambda sql: syncs.append(sql) if sql == "COMMIT" else None)
+            await asyncio.gather(*(outbox.write(KeepReport(report())) for _ in range(50)))
+            assert len(outbox.store.open_reports()) == 50
+            assert len(syncs) <= 2
+
+    asyncio.run(scene())
+
+
+def test_a_disk_that_is_full_refuses_and_resumes_alone(path: Path) -> None:
+    async def scene() -> None:
+        async with running(path) as outbox:
+            pages = outbox.store._db.execute("PRAGMA page_count").fetchone()[0]
+            outbox.store._db.execute(f"PRAGMA max_page_count = {pages}")
+            outbox.note(Tally(HOTSPOT, "note"))
+            with pytest.raises(StorageError, match="full"):
+                await outbox.write(*(KeepReport(report()) for _ in range(100)))
+            assert outbox.store.open_reports() == []
+            outbox.store._db.execute("PRAGMA max_page_count = 100000")
+            await outbox.write(KeepReport(report()))
+            assert len(outbox.store.open_reports()) == 1
+            assert outbox.store.tallies(HOTSPOT)["note"] == 1
+
+    asyncio.run(scene())
+
+
+def test_what_waits_is_written_when_it_ends(path: Path) -> None:
+    async def scene() -> None:
+        async with running(path) as outbox:
+            outbox.note(Tally(HOTSPOT, "note"))
+            await settle()
+
+    asyncio.run(scene())
+    store = Store(path)
+    assert store.tallies(HOTSPOT) == {"note": 1}
+    store.close()
+
+
+# --- SIGKILL --------------------------------------------------------------------------------------------------
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from hotspot.outbox import KeepReport, KeepTransmission, Outbox, Store
+from tests.hotspot.factories import report, transmission
+
+async def writer(outbox, number):
+    for count in range(100000):
+        one = report()
+        slot = transmission(epoch=number, slot=count)
+        await outbox.write(KeepReport(one, draft=count % 5 == 4), KeepTransmission(slot))
+        sys.stdout.write(f"{one.id.hex()} {one.report.hex()} {one.signature.hex()} {int(count % 5 == 4)}\\n")
+        sys.stdout.flush()
+
+async def main():
+    outbox = Outbox(Store(Path(sys.argv[1])))
+    running = asyncio.ensure_future(outbox.run())
+    await asyncio.gather(*(writer(outbox, number) for number in range(4)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_was_acknowledged_survives_sigkill(path: Path, seed: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(random.Random(seed).randint(1, 200))]
+        os.kill(child.pid, signal.SIGKILL)
+        lines += child.stdout.readlines()
+    acknowledged = {tuple(line.split()) for line in lines if line.endswith("\n")}
+    store = Store(path)
+    rows = store._db.execute("SELECT hex(id), hex(report), hex(signature), draft FROM report").fetchall()
+    found = {(row[0].lower(), row[1].lower(), row[2].lower(), str(row[3])) for row in rows}
+    assert acknowledged <= found
+    assert store._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert store._db.execute("SELECT count(*) FROM transmission").fetchone()[0] == len(rows)
+    store.close()
