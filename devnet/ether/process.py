@@ -26,8 +26,8 @@ class Ether:
     def __init__(self, config: EtherConfig) -> None:
         """Reads the receptions of a trace; ReceptionsError if they cannot be used."""
         self._config = config
-        self._receptions = self._name_receptions(config.receptions)
         self._replay = Replay(load(config.receptions)) if config.receptions else None
+        self._receptions = self._name_receptions(config.receptions)
         self._medium = Medium(config.seed, config.plan, self._replay)
         self._gpsd = Gpsd(self._positions)
         self._control = Control({
