@@ -57,7 +57,8 @@ def _signal_clause(view: EpochView, cell: CellView) -> str:
     if cell.baseline is None:
         return "nobody has measured the incumbent signal here, so the area around it decides"
     signal_cdb = cell.baseline.signal_cdb
-    return f"the incumbent signal here is {signal_word(view, cell.cell, signal_cdb)} ({dbm(signal_cdb)} dBm)"
+    whole = dbm(100 * half_even(signal_cdb, 100))
+    return f"the incumbent signal here is {signal_word(view, cell.cell, signal_cdb)} ({whole} dBm)"
 
 
 def _sites_clause(cell: CellView) -> str:

@@ -44,7 +44,7 @@ def _signal_steps(view: EpochView, cell: CellView) -> Iterator[Step]:
         yield Step("signal", "Incumbent signal", "not measured", f"No {name} measurement lies in this cell.", None)
     else:
         raw = need_u(signal.signal_cdb, between)
-        votes = f"Weighted lower median of the {name} measurements in this cell; never ours."
+        votes = f"Weighted lower median of the {name} measurements in this cell; our own radios never count."
         yield Step("signal", "Incumbent signal", f"{dbm(signal.signal_cdb)} dBm", votes, signal.signal_cdb)
         how = "Votes behind it, aged and capped per contributor and file."
         yield Step("votes", "Effective votes", fraction(signal.votes_u), how, signal.votes_u)

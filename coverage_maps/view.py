@@ -153,6 +153,15 @@ def cell_view(view: EpochView, cell: int) -> CellView:
     return view.cells.get(cell) or _cell(view.record, view.incumbent, cell, _Seen())
 
 
+def pay_cell_of(record: EpochRecord, cell: int) -> int | None:
+    """The pay cell a cell means: itself or its ancestor at a level in play; None for a coarser one."""
+    levels = [level for level in levels_in_play(record) if level <= geo.resolution(cell)]
+    if not levels:
+        return None
+    exact = geo.resolution(cell) in levels
+    return cell if exact else geo.parent(cell, min(levels))
+
+
 # --- links ------------------------------------------------------------------------------------------------------------
 
 

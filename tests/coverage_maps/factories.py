@@ -15,7 +15,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from coverage_maps.record import Problem, Root
+from chain.errors import ChainUnavailable
+from chain.network import Contracts, NetworkFile, ValidatorEntry
+from chain.reader import Block, EpochsConfig
+from coverage_maps.follower import Asked, Follower, Snapshot
+from coverage_maps.record import EpochRecord, Problem, Root, Rules, incumbent_at, open_epoch, open_rules
+from coverage_maps.view import EpochView, build_view
 from protocol import beacon as on_air
 from protocol import geo, rulebook
 from protocol.encoding import Network, concatenate, report_id, sha256, signed_bytes
@@ -282,11 +287,11 @@ class _Air:
 
 
 def received_cdb(eirp_cdb: int, sender_cell: int, receiver_cell: int) -> int:
-    """Log-distance with exponent 3.2 and a fixed shadow per pair of cells, never above free space."""
+    """Log-distance with exponent 3 and a fixed shadow per pair of cells, never above free space."""
     distance_m = max(math.sqrt(geo.chord_squared(geo.position(sender_cell), geo.position(receiver_cell))), 60.0)
     pair = b"".join(cell.to_bytes(8, "big") for cell in sorted((sender_cell, receiver_cell)))
     shadow_db = int.from_bytes(hashlib.sha256(pair).digest()[:2], "big") / 65_536 * 10
-    loss_db = 31.2 + 32 * math.log10(distance_m) + shadow_db
+    loss_db = 34 + 30 * math.log10(distance_m) + shadow_db
     return round(eirp_cdb + GAIN_CDB - 100 * loss_db)
 
 
@@ -300,17 +305,127 @@ def small_devices() -> tuple[Device, ...]:
     """Four fixed hotspots two kilometres apart, one far off that nobody hears, and one mapper driving between them."""
     fixed = [device(number, place(*at)) for number, at in enumerate([(0, 0), (0.2, 2.1), (-1.9, 0.3), (-1.8, 2.2)])]
     lonely = device(4, place(60, 60))
-    drive = tour((0.2, 0.8), (0.25, 0.85), (0.3, 0.9), (-0.9, 1.2), (-0.95, 1.25))
+    drive = tour(*((-0.3 * step, 0.8 + 0.1 * step) for step in range(7)))
     mapper = device(5, place(0, 0.5), Kind.MAPPER)
     return (*fixed, lonely, Device(mapper.key, mapper.registered, drive))
 
 
-def small_world(epochs: int = 1) -> World:
-    """The small devices after some epochs."""
-    world = World(small_devices())
+@cache
+def city_devices() -> tuple[Device, ...]:
+    """Seventeen fixed hotspots over the city, two of one owner, two side by side, and three mappers on their rounds."""
+    spots = [(0.1, 0.2), (0.9, 1.9), (-1.6, 0.5), (-1.3, 2.6), (1.9, -0.8), (2.4, 1.4), (-2.9, -1.2), (-3.3, 1.6)]
+    spots += [(0.4, -2.4), (0.3, 4.2), (-1.9, 4.9), (-0.6, -0.9), (3.4, 3.0), (1.2, 3.3), (-1.62, 0.52), (60, 60)]
+    fixed = [device(number, place(*at)) for number, at in enumerate(spots)]
+    fixed.append(device(16, place(-0.2, 2.9), owner=1))
+    rounds = [
+        [(0.16 * step - 0.8, 0.18 * step - 0.6) for step in range(8)],
+        [(-0.2 * step - 2.6, 3.4 + 0.1 * step) for step in range(8)],
+        [(3.2 - 0.1 * step, -2.6 - 0.2 * step) for step in range(8)],
+    ]
+    mappers = [device(20 + number, place(0, 0.5), Kind.MAPPER) for number in range(len(rounds))]
+    return (
+        *fixed,
+        *(Device(one.key, one.registered, tour(*steps)) for one, steps in zip(mappers, rounds, strict=True)),
+    )
+
+
+@cache
+def _played(devices: tuple[Device, ...], epochs: int) -> World:
+    world = World(devices)
     for _ in range(epochs):
         world.play()
     return world
+
+
+def small_world(epochs: int = 2) -> World:
+    """The small devices after some epochs. Shared between tests: use World yourself to change anything."""
+    return _played(small_devices(), epochs)
+
+
+def rules_of(world: World) -> Rules:
+    """What the world's epochs are read by."""
+    rules = open_rules(sha256(world.params_file), world.params_hash, GENESIS_MS, world.fetch)
+    assert isinstance(rules, Rules), rules
+    return rules
+
+
+def record_of(world: World, epoch: int) -> EpochRecord:
+    """One settled epoch, read from the world's blobs."""
+    found = open_epoch(world.roots[epoch - 1], rules_of(world), world.registry, world.seed_of(epoch), world.fetch)
+    assert isinstance(found, EpochRecord), found
+    return found
+
+
+def view_of(world: World, epoch: int) -> EpochView:
+    """What is shown of one settled epoch."""
+    record = record_of(world, epoch)
+    return build_view(record, incumbent_at(record.rules.source, record.start_ms))
+
+
+def network_file(world: World) -> NetworkFile:
+    """The network file of a world."""
+    return NetworkFile(
+        name="synthetic",
+        chain_id=NETWORK.chain_id,
+        genesis_hash=bytes(32),
+        rpc_urls=("http://127.0.0.1:1",),
+        contracts=Contracts(Address(b"\x01" * 20), NETWORK.hotspots, Address(b"\x02" * 20)),
+        deployed_block=0,
+        params_hash=world.params_hash,
+        validators=tuple(ValidatorEntry(owner, owner, "127.0.0.1:1") for owner in VALIDATORS),
+        map_url="http://127.0.0.1:8080",
+        confirmations=None,
+        simulated={"what": "The radio between hotspots is simulated; protocol, validators and chain are real."},
+    )
+
+
+class FakeChain:
+    """A world's chain facts, without a node."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.network = world, network_file(world)
+        self.paid: dict[bytes, int] = {}
+        self.down = ""
+
+    def refresh(self) -> Block:
+        if self.down:
+            raise ChainUnavailable(self.down)
+        now_ms = self.world.start_ms(self.world.state.epoch + 1) + 40_000
+        return Block(100 * (self.world.state.epoch + 1), bytes(32), bytes(32), now_ms)
+
+    def config(self) -> EpochsConfig:
+        windows, emission, contracts = self.world.params.epoch, self.world.params.emission, self.network.contracts
+        return EpochsConfig(
+            contracts.token, contracts.hotspots, GENESIS_MS, windows.length_ms, windows.close_after_ms,
+            windows.finality_ms, windows.challenge_window_ms, emission.first, emission.halving_epochs,
+            self.world.params_hash,
+        )  # fmt: skip
+
+    def roots(self) -> list[Root]:
+        return list(self.world.roots)
+
+    def at_seed_block(self, epoch: int, seed_lead_ms: int):
+        assert seed_lead_ms == self.world.params.epoch.seed_lead_ms
+        return self.world.registry, self.world.seed_of(epoch)
+
+    def newest_registry(self) -> dict[HotspotId, Registered]:
+        return self.world.registry
+
+    def claimed(self) -> dict[bytes, int]:
+        return self.paid
+
+
+def follower_of(chain: FakeChain, **settings) -> Follower:
+    """A follower that reads a world's blobs directly."""
+    return Follower(chain, chain.world.fetch, lambda: Asked((sha256(chain.world.params_file),)), **settings)
+
+
+def snapshot_of(world: World) -> Snapshot:
+    """Everything shown of a world."""
+    follower = follower_of(FakeChain(world))
+    while follower.step():
+        pass
+    return follower.snapshot
 
 
 def ids(world: World) -> list[HotspotId]:
