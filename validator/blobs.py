@@ -1,0 +1,52 @@
+"""Content-addressed files: everything public a validator serves, by its sha256."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from protocol.encoding import sha256
+from validator.disk import Disk
+
+
+class BlobStore:
+    """Blobs in a directory. What is in it is what its name says, or it is not served."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory, self._disk = directory, disk
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def _path(self, digest: bytes) -> Path:
+        name = digest.hex()
+        return self._directory / name[:2] / name
+
+    def put(self, data: bytes) -> bytes:
+        """Stores a blob durably and returns its sha256; storing it again changes nothing."""
+        digest = sha256(data)
+        path = self._path(digest)
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            self._disk.write_whole(path, data)
+        return digest
+
+    def has(self, digest: bytes) -> bool:
+        return self._path(digest).exists()
+
+    def get(self, digest: bytes) -> bytes | None:
+        """The blob, or None if it is not here or no longer what its name says."""
+        try:
+            data = self._path(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+        return data if sha256(data) == digest else None
+
+    def read(self, digest: bytes, offset: int, length: int) -> tuple[bytes, int] | None:
+        """(bytes at `offset`, total bytes), or None if the blob is not here. The reader checks the hash."""
+        try:
+            descriptor = os.open(self._path(digest), os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            return os.pread(descriptor, length, offset), os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,187 @@
+"""What the chain says of each epoch: B_e, S_e, registry, validators, posts, closing. Kept, because none of it changes.
+
+Synchronous; the daemon refreshes it in a thread and reads it from its loop.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chain.errors import ChainUnavailable
+from chain.events import RootSubmitted
+from chain.folds import ValidatorSet
+from chain.history import History
+from chain.reader import Block, ChainReader
+from protocol.closing import Closing, Post, close
+from protocol.encoding import epoch_draw, epoch_seed
+from protocol.ids import HotspotId
+from protocol.keys import PublicKey
+from protocol.parameters import Parameters
+from protocol.registry import Registered
+from protocol.schedule import epoch_at, epoch_start_ms
+
+KEPT_EPOCHS = 64
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFacts:
+    """What everybody may know of an epoch once B_e is final."""
+
+    start_ms: int
+    seed: bytes
+    block_hash: bytes
+    params_hash: bytes
+
+
+class ChainView:
+    """The chain as one validator or auditor sees it, by epoch."""
+
+    def __init__(self, reader: ChainReader, history: History, params: Parameters) -> None:
+        self.reader, self.history, self.params = reader, history, params
+        self.network, self.domain = reader.network.network, reader.network.domain
+        self.genesis_ms = reader.config().genesis_ms
+        self._kept: dict[str, OrderedDict[int, object]] = {}
+        self._final = history.block
+
+    def refresh(self) -> None:
+        """Reads what is new; ChainUnavailable changes nothing."""
+        self._final = self.history.refresh()
+
+    @property
+    def final(self) -> Block:
+        """The block every answer is of."""
+        if self._final is None:
+            raise ChainUnavailable("The chain has not been read yet.")
+        return self._final
+
+    def start_ms(self, epoch: int) -> int:
+        return epoch_start_ms(self.genesis_ms, self.params.epoch, epoch)
+
+    def end_ms(self, epoch: int) -> int:
+        return self.start_ms(epoch + 1)
+
+    def epoch_at(self, time_ms: int) -> int:
+        return epoch_at(self.genesis_ms, self.params.epoch, time_ms)
+
+    # --- fixed by B_e ---------------------------------------------------------------------------------------------
+
+    def seed_block(self, epoch: int) -> Block | None:
+        """B_e, or None while it is not final."""
+        deadline_ms = self.start_ms(epoch) - self.params.epoch.seed_lead_ms
+        return self._keep("B", epoch, lambda: self._reached(deadline_ms, self.reader.last_block_before))
+
+    def seed(self, epoch: int) -> bytes | None:
+        block = self.seed_block(epoch)
+        return None if block is None else epoch_seed(self.network, epoch, block.hash)
+
+    def facts(self, epoch: int) -> EpochFacts | None:
+        block = self.seed_block(epoch)
+        if block is None:
+            return None
+        seed = epoch_seed(self.network, epoch, block.hash)
+        return EpochFacts(self.start_ms(epoch), seed, block.hash, self.reader.network.params_hash)
+
+    def registry(self, epoch: int) -> Mapping[HotspotId, Registered] | None:
+        """Hotspots at B_e by id, or None while it is not final."""
+        return self._keep("registry", epoch, lambda: self._at_seed_block(epoch, self._registry_at))
+
+    def keys(self, epoch: int) -> Mapping[HotspotId, PublicKey | None] | None:
+        """Device keys of the epoch's hotspots, or None while B_e is not final."""
+        registry = self.registry(epoch)
+        if registry is None:
+            return None
+        return self._keep("keys", epoch, lambda: {one: hotspot.key() for one, hotspot in registry.items()})
+
+    def newest_registry(self) -> Mapping[HotspotId, Registered]:
+        """Hotspots at the final block."""
+        return self._keep("newest", self.final.number, lambda: self._registry_at(self.final.number)) or {}
+
+    def validators(self, epoch: int) -> ValidatorSet | None:
+        """Validators at B_e, or None while it is not final."""
+        return self._keep("members", epoch, lambda: self._at_seed_block(epoch, self.history.validators_at))
+
+    def current_set(self) -> ValidatorSet:
+        """The set in force now: whoever signs roots."""
+        return self.history.validators_at(self.final.number)
+
+    # --- fixed after the epoch --------------------------------------------------------------------------------------
+
+    def draw(self, epoch: int) -> bytes | None:
+        """draw_e, or None while S_e is not final."""
+        block = self._keep("S", epoch, lambda: self._reached(self.end_ms(epoch), self.reader.first_block_from))
+        return None if block is None else epoch_draw(self.network, epoch, block.hash)
+
+    def posts(self, epoch: int) -> list[Post]:
+        """Manifests posted for an epoch, in the chain's order."""
+        return [
+            Post(one.epoch, one.validator, one.manifest_hash, one.signatures, one.block, one.block_time_ms)
+            for one in self.history.manifests(epoch)
+            if one.block <= self.final.number
+        ]
+
+    def closing(self, epoch: int) -> Closing | None:
+        """Where an epoch's evidence stands, or None while B_e is not known. A closed epoch stays as it is."""
+        members = self.validators(epoch)
+        if members is None:
+            return None
+        kept = self._cache("closing").get(epoch)
+        if isinstance(kept, Closing):
+            return kept
+        found = close(
+            self.posts(epoch),
+            members.members,
+            self.domain,
+            self.end_ms(epoch),
+            self.params.epoch,
+            lambda time_ms: self._reached(time_ms, self.reader.first_block_from),
+            self.final,
+        )
+        if found.closed:
+            self._remember("closing", epoch, found)
+        return found
+
+    def root(self, epoch: int) -> RootSubmitted | None:
+        return self.history.root(epoch)
+
+    def last_root(self, before: int | None = None) -> RootSubmitted | None:
+        """The newest root, or the newest of an epoch below `before`."""
+        roots = [one for one in self.history.roots() if before is None or one.epoch < before]
+        return roots[-1] if roots else None
+
+    # --- keeping --------------------------------------------------------------------------------------------------
+
+    def _reached(self, time_ms: int, find: Callable[[int], Block | None]) -> Block | None:
+        """A block found by time, if our history has come that far: answers must all be of one chain state."""
+        if self.final.timestamp_ms <= time_ms:
+            return None
+        block = find(time_ms)
+        return block if block is not None and block.number <= self.final.number else None
+
+    def _at_seed_block(self, epoch: int, fold: Callable[[int], T]) -> T | None:
+        block = self.seed_block(epoch)
+        return None if block is None else fold(block.number)
+
+    def _registry_at(self, block: int) -> dict[HotspotId, Registered]:
+        return {one.hotspot_id: one for one in self.history.registry_at(block)}
+
+    def _cache(self, name: str) -> OrderedDict[int, object]:
+        return self._kept.setdefault(name, OrderedDict())
+
+    def _remember(self, name: str, key: int, value: object) -> None:
+        cache = self._cache(name)
+        cache[key] = value
+        while len(cache) > KEPT_EPOCHS:
+            cache.popitem(last=False)
+
+    def _keep(self, name: str, key: int, find: Callable[[], T | None]) -> T | None:
+        known = self._cache(name).get(key)
+        if known is not None:
+            return known  # type: ignore[return-value]
+        found = find()
+        if found is not None:
+            self._remember(name, key, found)
+        return found

@@ -1,0 +1,229 @@
+"""farfield validator: run, audit, status, keys. Heavy libraries are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+FAILED, UNREACHABLE, KEY_PROBLEM, OTHER_VERSION = 1, 5, 6, 8
+EXPLAINED = ("hotspot", "cell", "report")
+network_option = click.option(
+    "--network", default="network.json", show_default=True, help="The network's file or address."
+)
+
+
+def _end(sentence: str, code: int = FAILED) -> None:
+    click.echo(sentence, err=True)
+    sys.exit(code)
+
+
+@click.group()
+def group() -> None:
+    """Run a validator, or audit an epoch yourself.
+
+    Exit codes: 0 fine, 1 failed, 2 usage, 5 unreachable, 6 key, 7 the audit found a difference, 8 another protocol
+    version.
+    """
+
+
+@group.command()
+@network_option
+@click.option(
+    "--directory", type=click.Path(path_type=Path), required=True, help="Where this validator keeps its things."
+)
+@click.option("--listen", help="HOST:PORT to serve hotspots and peers on.")
+@click.option("--key-file", type=click.Path(path_type=Path), help="The signing key's file.")
+@click.option(
+    "--files", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Params, regions, baselines."
+)
+def run(network: str, directory: Path, listen: str | None, key_file: Path | None, files: Path | None) -> None:
+    """Take evidence in, judge it, sign roots; until Ctrl-C."""
+    from validator.daemon import real_ports
+
+    start(real_ports(), directory=directory, network=network, listen=listen, key_file=key_file, files=files)
+
+
+def start(ports: Any, *, directory: Path, **flags: Any) -> None:
+    """Runs a validator with the ports given and turns what stops it into a sentence and an exit code."""
+    import asyncio
+
+    from chain.errors import ChainError
+    from chain.network import NetworkFileError
+    from validator.config import ConfigError, load
+    from validator.daemon import StartError, run
+    from validator.keys import KeyFileError
+
+    _log_json()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        asyncio.run(run(load(directory, **flags), ports))
+    except KeyFileError as error:
+        _end(str(error), KEY_PROBLEM)
+    except (ConfigError, StartError, NetworkFileError, ChainError) as error:
+        _end(str(error))
+
+
+def _log_json() -> None:
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+@group.command()
+@click.argument("epoch", type=click.IntRange(min=1))
+@network_option
+@click.option(
+    "--directory", type=click.Path(path_type=Path), help="Where fetched evidence is kept; default: a new one."
+)
+@click.option("--explain", nargs=2, metavar="hotspot|cell|report ID", help="Print the numbers behind one id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def audit(epoch: int, network: str, directory: Path | None, explain: tuple[str, str] | None, as_json: bool) -> None:
+    """Compute EPOCH again from the chain and public evidence, and compare the root."""
+    import asyncio
+    import tempfile
+
+    from chain.errors import ChainError
+    from chain.network import NetworkFileError
+    from validator.audit import AuditImpossibleError, OtherVersionError
+
+    wanted = _explained(explain)
+    try:
+        with tempfile.TemporaryDirectory() as fresh:
+            found = asyncio.run(_audit(epoch, network, directory or Path(fresh)))
+    except OtherVersionError as error:
+        _end(str(error), OTHER_VERSION)
+    except (AuditImpossibleError, NetworkFileError, ChainError) as error:
+        _end(str(error), UNREACHABLE)
+    lines = _lines(found, wanted)
+    if as_json:
+        click.echo(json.dumps({**_tree(found), "explained": lines}))
+    else:
+        click.echo("\n".join([_verdict(found), *lines]))
+    sys.exit(found.exit_code)
+
+
+async def _audit(epoch: int, network: str, directory: Path) -> Any:
+    from chain.network import load
+    from validator.audit import Auditor
+    from validator.engine.duckdb_engine import DuckDbEngine
+
+    auditor = Auditor(load(network), directory, DuckDbEngine())
+    try:
+        return await auditor.audit(epoch)
+    finally:
+        await auditor.close()
+
+
+def _explained(explain: tuple[str, str] | None) -> tuple[str, bytes] | None:
+    if explain is None:
+        return None
+    what, text = explain
+    digits = text.removeprefix("0x").rjust(16, "0")
+    try:
+        wanted = bytes.fromhex(digits)
+    except ValueError:
+        wanted = b""
+    if what not in EXPLAINED or len(wanted) != (8 if what == "cell" else 32):
+        raise click.BadParameter("give hotspot, cell or report and its id in hexadecimal", param_hint="--explain")
+    return what, wanted
+
+
+def _lines(found: Any, wanted: tuple[str, bytes] | None) -> list[str]:
+    from validator.explain import explain
+
+    if wanted is None:
+        return []
+    return explain(found.result, *wanted) or [f"Epoch {found.epoch} has nothing of this {wanted[0]}."]
+
+
+def _tree(found: Any) -> dict[str, Any]:
+    return {
+        "epoch": found.epoch,
+        "identical": not found.difference,
+        "root_on_chain": "0x" + found.on_chain,
+        "root_audited": "0x" + found.audited,
+        "data_hash_on_chain": "0x" + found.data_hash_on_chain,
+        "data_hash": "0x" + found.data_hash,
+        "difference": found.difference,
+    }
+
+
+def _verdict(found: Any) -> str:
+    if found.difference:
+        return f"Epoch {found.epoch} DIFFERS from the root on chain. First difference: {found.difference}"
+    return f"Epoch {found.epoch} is what the validators signed: root 0x{found.audited}, dataHash 0x{found.data_hash}."
+
+
+@group.command()
+@network_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(network: str, as_json: bool) -> None:
+    """Where each validator of the network stands."""
+    import asyncio
+
+    from chain.network import NetworkFileError, load
+
+    try:
+        file = load(network)
+    except NetworkFileError as error:
+        _end(str(error))
+    rows = asyncio.run(_statuses(file))
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        for row in rows:
+            state = f"settled epoch {row['settled_epoch']}" if row["answers"] else "does not answer"
+            click.echo(f"{row['validator']} at {row['endpoint']}: {state}. {row['waiting']}".rstrip())
+    if not any(row["answers"] for row in rows):
+        sys.exit(UNREACHABLE)
+
+
+async def _statuses(file: Any) -> list[dict[str, Any]]:
+    from validator.wire.client import PeerClient
+
+    rows = []
+    for place, one in enumerate(file.validators, 1):
+        peer = PeerClient(one.owner, one.endpoint, f"validator {place}")
+        found = await peer.status()
+        await peer.close()
+        rows.append(
+            {
+                "validator": f"validator {place} (0x{one.owner.hex()[:8]})",
+                "endpoint": one.endpoint,
+                "answers": found is not None,
+                "settled_epoch": found.settled_epoch if found else None,
+                "waiting": found.waiting if found else "",
+            }
+        )
+    return rows
+
+
+@group.group()
+def keys() -> None:
+    """The signing key."""
+
+
+@keys.command()
+@click.option("--key-file", type=click.Path(path_type=Path), required=True, help="The file to make.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def new(key_file: Path, as_json: bool) -> None:
+    """Make a signing key in a file only you can read."""
+    from protocol.keys import quorum_address
+    from validator.keys import KeyFileError, create_key
+
+    try:
+        address = "0x" + quorum_address(create_key(key_file)).hex()
+    except KeyFileError as error:
+        _end(str(error), KEY_PROBLEM)
+    click.echo(json.dumps({"key": address, "file": str(key_file)}) if as_json else f"{address} in {key_file}")

@@ -1,0 +1,64 @@
+"""What a validator remembers of each epoch across restarts: its own manifest, and what the epoch came to, by hash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from validator.disk import Disk
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch's hashes as hexadecimal text; "" for what is not known yet. `cumulative` is a decimal text."""
+
+    epoch: int
+    manifest: str = ""
+    summary: str = ""
+    state: str = ""
+    outcomes: str = ""
+    need_map: str = ""
+    root: str = ""
+    cumulative: str = ""
+    empty: bool = False
+
+    @property
+    def settled(self) -> bool:
+        return bool(self.state)
+
+
+class EpochFiles:
+    """One small file per epoch; each is whole or absent."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory, self._disk = directory, disk
+        directory.mkdir(parents=True, exist_ok=True)
+        self._records: dict[int, EpochRecord] = {}
+        for path in sorted(directory.glob("epoch-*.json")):
+            record = EpochRecord(**json.loads(path.read_text(encoding="utf-8")))
+            self._records[record.epoch] = record
+
+    def get(self, epoch: int) -> EpochRecord:
+        return self._records.get(epoch, EpochRecord(epoch))
+
+    def update(self, epoch: int, **fields: str | bool) -> EpochRecord:
+        """Changes fields of an epoch's record; it is on the device when this returns."""
+        record = replace(self.get(epoch), **fields)
+        text = json.dumps(asdict(record), sort_keys=True) + "\n"
+        self._disk.write_whole(self._directory / f"epoch-{epoch:010d}.json", text.encode("utf-8"))
+        self._records[epoch] = record
+        return record
+
+    def last_settled(self) -> EpochRecord | None:
+        """The newest epoch whose state is known here."""
+        return self._newest(lambda record: record.settled)
+
+    def last_earning(self) -> EpochRecord | None:
+        """The newest settled epoch that was not empty: its root is the one worth having on chain."""
+        return self._newest(lambda record: record.settled and not record.empty)
+
+    def _newest(self, wanted: Callable[[EpochRecord], bool]) -> EpochRecord | None:
+        epochs = [epoch for epoch, record in self._records.items() if wanted(record)]
+        return self._records[max(epochs)] if epochs else None

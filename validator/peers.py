@@ -1,0 +1,108 @@
+"""The other validators: what one asks of them, and what one does for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol.ids import Address
+from protocol.keys import EpochRoot, ManifestSigned, recover_quorum
+from protocol.limits import CLOSING_EPOCHS, MAX_MANIFEST_BYTES
+from protocol.manifest import Manifest, decode_manifest
+from validator.blobs import BlobStore
+from validator.chain_view import ChainView
+from validator.clock import Clock
+from validator.seal import manifest_problem
+from validator.signer import EquivocationError, Signer
+from validator.sources import BlobPeer, BlobSource
+
+
+@dataclass(frozen=True, slots=True)
+class RootSignature:
+    """A peer's signature under the root it computed."""
+
+    root: EpochRoot
+    signature: bytes
+
+
+class Peer(BlobPeer, Protocol):
+    """One other validator. Nothing here raises for what a peer does: a peer's fault is None or a sentence."""
+
+    owner: Address
+    name: str
+
+    async def announce(self, epoch: int, validator: Address, manifest_hash: bytes, signature: bytes) -> bytes | str:
+        """The peer's Available signature, or a sentence on why there is none."""
+        ...
+
+    async def root_signature(self, epoch: int, set_id: int) -> RootSignature | None: ...
+
+
+class Availability:
+    """What this validator does when a peer announces a manifest: pull, check, keep, sign."""
+
+    def __init__(
+        self, chain: ChainView, source: BlobSource, signer: Signer, peers: Sequence[Peer], clock: Clock, own: Address
+    ) -> None:
+        self._chain, self._source, self._signer, self._clock = chain, source, signer, clock
+        self._peers = {peer.owner: peer for peer in peers}
+        self._own = own
+        self._busy: dict[tuple[int, Address], asyncio.Lock] = {}
+
+    @property
+    def store(self) -> BlobStore:
+        return self._source.store
+
+    async def consider(self, epoch: int, validator: Address, manifest_hash: bytes, signature: bytes) -> bytes | str:
+        """This validator's Available signature, or why not, as a sentence."""
+        refusal = self._refuse_early(epoch, validator, manifest_hash, signature)
+        if refusal is not None:
+            return refusal
+        lock = self._busy.setdefault((epoch, validator), asyncio.Lock())
+        async with lock:
+            problem = await self._pull(epoch, validator, manifest_hash)
+        if problem is not None:
+            return problem
+        try:
+            return await asyncio.to_thread(self._signer.available, epoch, validator, manifest_hash)
+        except EquivocationError as error:
+            return f"{error}; one manifest per validator and epoch"
+
+    def _refuse_early(self, epoch: int, validator: Address, manifest_hash: bytes, signature: bytes) -> str | None:
+        self._forget_locks(epoch)
+        now_ms, end_ms = self._clock.now_ms(), self._chain.end_ms(epoch)
+        last_ms = end_ms + CLOSING_EPOCHS * self._chain.params.epoch.length_ms
+        members = self._chain.validators(epoch) if epoch >= 1 and now_ms >= end_ms else None
+        if members is None or now_ms >= last_ms:
+            return f"epoch {epoch} takes no manifests now"
+        digest = self._chain.domain.digest(ManifestSigned(epoch, manifest_hash))
+        signer = recover_quorum(digest, signature)
+        if signer is None or members.owner_of(signer) != validator:
+            return "the announcement is not signed by that validator's key"
+        return None
+
+    async def _pull(self, epoch: int, validator: Address, manifest_hash: bytes) -> str | None:
+        """Gets and checks manifest and segments; they are stored before anything is signed."""
+        poster = self._peers.get(validator)
+        data = await self._source.get(manifest_hash, poster)
+        manifest = decode_manifest(data) if data is not None and len(data) <= MAX_MANIFEST_BYTES else None
+        if manifest is None or (manifest.epoch, manifest.validator) != (epoch, validator):
+            return "the manifest is not to be had, not canonical, or of another epoch or validator"
+        if manifest.network != self._chain.network:
+            return "the manifest is of another network"
+        segments = [await self._source.get(reference.digest, poster) for reference in manifest.segments]
+        found = [data for data in segments if data is not None]
+        if len(found) < len(segments):
+            return "a segment is not to be had"
+        return await asyncio.to_thread(self._problem, manifest, found, epoch)
+
+    def _problem(self, manifest: Manifest, segments: Sequence[bytes], epoch: int) -> str | None:
+        registry = self._chain.registry(epoch)
+        assert registry is not None, "known once the members are"
+        return manifest_problem(manifest, segments, self._chain.network, epoch, registry)
+
+    def _forget_locks(self, epoch: int) -> None:
+        for key in [key for key in self._busy if key[0] < epoch - CLOSING_EPOCHS]:
+            del self._busy[key]

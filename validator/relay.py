@@ -1,0 +1,74 @@
+"""Puts device-signed registrations on chain for owners who have no gas; this validator pays, within daily limits."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+
+from chain.calls import register
+from chain.errors import ChainError
+from chain.reader import ChainReader
+from chain.sender import Sender
+from protocol.encoding import signed_bytes
+from protocol.ids import HotspotId
+from protocol.keys import hotspot_id, public_key, verify_device
+from protocol.parameters import Relay as Limits
+from protocol.records import REGISTRATION, Registration
+from validator.clock import Clock
+
+DAY_MS = 86_400_000
+
+
+class RelayRefusedError(Exception):
+    """The registration is not relayed; the message is a sentence. `over_limit`: it would be tomorrow."""
+
+    def __init__(self, sentence: str, *, over_limit: bool = False) -> None:
+        super().__init__(sentence)
+        self.over_limit = over_limit
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A registration on its way into the chain."""
+
+    hotspot_id: HotspotId
+    transaction_hash: bytes
+
+
+class Relay:
+    """The relay of one validator. Counts are of the current UTC day and kept in memory."""
+
+    def __init__(self, reader: ChainReader, sender: Sender, limits: Limits, clock: Clock) -> None:
+        self._reader, self._sender, self._limits, self._clock = reader, sender, limits, clock
+        self._lock = threading.Lock()
+        self._day = -1
+        self._owners: Counter[bytes] = Counter()
+        self._hosts: Counter[str] = Counter()
+
+    def register(self, registration: Registration, signature: bytes, host: str) -> Relayed:
+        """Sends the registration; RelayRefusedError if it is not signed, over a limit, or the contract refuses it."""
+        key = public_key(registration.x, registration.y)
+        message = signed_bytes(REGISTRATION, self._reader.network.network, registration.encode())
+        if key is None or not verify_device(key, message, signature):
+            raise RelayRefusedError("The registration is not signed by the device key it names.")
+        self._spend(registration.owner, host)
+        try:
+            transaction = self._sender.send(register(self._reader.network, registration, signature))
+        except ChainError as error:
+            raise RelayRefusedError(str(error)) from error
+        return Relayed(hotspot_id(key), transaction)
+
+    def _spend(self, owner: bytes, host: str) -> None:
+        with self._lock:
+            today = self._clock.now_ms() // DAY_MS
+            if today != self._day:
+                self._day, self._owners, self._hosts = today, Counter(), Counter()
+            if self._owners[owner] >= self._limits.per_owner or self._hosts[host] >= self._limits.per_address:
+                raise RelayRefusedError(
+                    "This validator has relayed enough registrations for this owner or address today; "
+                    "ask another validator, or come back tomorrow.",
+                    over_limit=True,
+                )
+            self._owners[owner] += 1
+            self._hosts[host] += 1

@@ -1,0 +1,340 @@
+"""Carries out what the epoch machine asks for: seals, exchanges, posts, settles, signs, submits. Every step may repeat.
+
+Nothing here decides anything an auditor would have to know; that is in protocol/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from chain.calls import Call, post_manifest, submit_root
+from chain.errors import ChainError
+from chain.sender import Sender
+from protocol.closing import Closing
+from protocol.encoding import U64, sha256
+from protocol.ids import Address
+from protocol.keys import EpochRoot, recover_quorum
+from protocol.limits import CLOSING_EPOCHS
+from protocol.quorum import is_quorum, stake_of
+from protocol.verdicts import Engine
+from validator.assembly import Before, BrokenEvidenceError, NotYetError, adopt, after, compute, restore
+from validator.chain_view import ChainView
+from validator.clock import Clock
+from validator.epoch_files import EpochFiles
+from validator.epoch_machine import Act, EpochView, next_acts
+from validator.inbox import Inbox
+from validator.peers import Peer, RootSignature
+from validator.rules import NetworkRules
+from validator.seal import seal
+from validator.signer import EquivocationError, Signer
+from validator.sources import BlobSource
+from validator.verdicts import VerdictDesk
+
+TRANSACTION_TIMEOUT_S = 60
+SUBMIT_STAGGER_MS = 2_000
+RETRY_POST_MS = 10_000
+KEPT_WORK = 16
+MAX_SETTLED_AT_ONCE = 64
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Work:
+    """What is going on for one epoch in this process; lost on a restart, and gathered again."""
+
+    manifest_hash: bytes = b""
+    available: dict[Address, bytes] = field(default_factory=dict)
+    silent: dict[Address, str] = field(default_factory=dict)
+    posted_at_ms: int = 0
+    own_root: RootSignature | None = None
+    roots: dict[Address, bytes] = field(default_factory=dict)
+    quorum_at_ms: int = 0
+    submitted_at_ms: int = 0
+    running: set[Act] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the runtime works with."""
+
+    owner: Address
+    chain: ChainView
+    rules: NetworkRules
+    inbox: Inbox
+    files: EpochFiles
+    source: BlobSource
+    signer: Signer
+    sender: Sender
+    peers: Sequence[Peer]
+    engine: Engine
+    desk: VerdictDesk
+    clock: Clock
+
+
+class Runtime:
+    """The epochs of one validator, from sealing to a root on chain."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._p = parts
+        self._work: dict[int, Work] = {}
+        self._before: Before | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- where we stand ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Takes up the newest state: this machine's, or the one under the newest root when that is further."""
+        record, root = self._p.files.last_settled(), self._p.chain.last_root()
+        if record is not None and (root is None or root.epoch <= record.epoch):
+            state = await self._p.source.get(bytes.fromhex(record.state))
+            self._before = None if state is None else await restore(state, self._p.rules, self._p.source)
+        if self._before is None:
+            epoch = root.epoch + 1 if root else 1
+            self._before = await adopt(self._p.chain, self._p.rules, self._p.source, epoch)
+            for need_map in (self._before.need_now, self._before.need_next):
+                await asyncio.to_thread(self._p.source.store.put, need_map.encode())
+            await asyncio.to_thread(self._p.source.store.put, self._before.state.encode())
+        log.info("state_taken_up", epoch=self._before.state.epoch)
+
+    @property
+    def before(self) -> Before:
+        assert self._before is not None, "start() comes first"
+        return self._before
+
+    def settled_epoch(self) -> int:
+        return self.before.state.epoch
+
+    def root_signature(self, epoch: int, set_id: int) -> RootSignature | None:
+        """Our signature under an epoch's root, for peers that ask."""
+        work = self._work.get(epoch)
+        own = work.own_root if work else None
+        return own if own is not None and own.root.set_id == set_id else None
+
+    def waiting(self) -> str:
+        """A sentence while the oldest open epoch waits for somebody; else empty."""
+        epoch = self.settled_epoch() + 1
+        due_ms = self._p.chain.end_ms(epoch) + self._p.chain.params.epoch.close_after_ms
+        closing = self._p.chain.closing(epoch)
+        if closing is None or closing.closed or self._p.clock.now_ms() < due_ms:
+            return ""
+        missing = self._missing(epoch, closing)
+        return f"Epoch {epoch} waits for the manifests of validators that hold > 2/3 of stake; missing: {missing}."
+
+    def _missing(self, epoch: int, closing: Closing) -> str:
+        """Who has not answered, or, if all have, whose manifest is not on chain."""
+        silent = self._work.get(epoch, Work()).silent
+        names = {peer.owner: peer.name for peer in self._p.peers}
+        absent = [names[owner] for owner in closing.missing if owner in silent and owner in names]
+        return ", ".join(absent or [names.get(owner, f"0x{owner.hex()}") for owner in closing.missing])
+
+    # --- the tick ---------------------------------------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """Starts whatever is due and not running yet."""
+        now_ms = self._p.clock.now_ms()
+        newest = self._p.chain.epoch_at(now_ms)
+        first = self.settled_epoch() + 1
+        for epoch in self._open_epochs(first, newest):
+            for act in next_acts(await asyncio.to_thread(self._view, epoch), now_ms):
+                self._launch(epoch, act)
+        for old in [epoch for epoch in self._work if epoch < first - KEPT_WORK]:
+            del self._work[old]
+        self._p.inbox.forget_before(min(first, newest - CLOSING_EPOCHS))
+
+    def _open_epochs(self, first: int, newest: int) -> list[int]:
+        """Epochs with something to do: the next to settle, the last one whose root pays, and the newest few."""
+        earning = self._p.files.last_earning()
+        recent = range(max(first - CLOSING_EPOCHS, newest - CLOSING_EPOCHS, 1), newest + 1)
+        return sorted({first, *recent, *([earning.epoch] if earning else [])})
+
+    def _view(self, epoch: int) -> EpochView:
+        chain, work, record = self._p.chain, self._of(epoch), self._p.files.get(epoch)
+        members, closing = chain.validators(epoch), chain.closing(epoch)
+        last_root = chain.last_root()
+        return EpochView(
+            seal_at_ms=chain.end_ms(epoch) + chain.params.epoch.seal_after_ms,
+            member=members is not None and self._p.owner in members.stakes,
+            sealed=bool(work.manifest_hash),
+            available=members is not None and _holds_quorum({*work.available, self._p.owner}, members.stakes),
+            posted=self._is_posted(epoch, work),
+            closed=closing is not None and closing.closed,
+            settled_before=self.settled_epoch() == epoch - 1,
+            settled=self.settled_epoch() >= epoch,
+            empty=record.empty,
+            signed=work.own_root is not None,
+            root_quorum=_holds_quorum(work.roots, chain.current_set().stakes),
+            root_on_chain=not record.root or (last_root is not None and last_root.epoch >= epoch),
+        )
+
+    def _is_posted(self, epoch: int, work: Work) -> bool:
+        on_chain = any(post.validator == self._p.owner for post in self._p.chain.posts(epoch))
+        return on_chain or self._p.clock.now_ms() < work.posted_at_ms + RETRY_POST_MS
+
+    def _of(self, epoch: int) -> Work:
+        return self._work.setdefault(epoch, Work())
+
+    def _launch(self, epoch: int, act: Act) -> None:
+        work = self._of(epoch)
+        if act in work.running:
+            return
+        work.running.add(act)
+        task = asyncio.create_task(self._perform(epoch, act, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, epoch: int, act: Act, work: Work) -> None:
+        steps: dict[Act, Callable[[int, Work], Awaitable[None]]] = {
+            Act.SEAL: self._seal,
+            Act.COLLECT: self._collect,
+            Act.POST: self._post,
+            Act.SETTLE: self._settle,
+            Act.SIGN: self._sign,
+            Act.GATHER: self._gather,
+            Act.SUBMIT: self._submit,
+        }
+        try:
+            await steps[act](epoch, work)
+        except NotYetError as error:
+            log.info("epoch_waits", epoch=epoch, act=act.name, why=str(error))
+        except (ChainError, OSError) as error:
+            log.warning("step_failed", epoch=epoch, act=act.name, why=str(error))
+        except (BrokenEvidenceError, EquivocationError) as error:
+            log.error("step_impossible", epoch=epoch, act=act.name, why=str(error))
+        finally:
+            work.running.discard(act)
+
+    async def stop(self) -> None:
+        """Ends what is running; every step is taken up again after a restart."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- evidence -----------------------------------------------------------------------------------------------------
+
+    async def _seal(self, epoch: int, work: Work) -> None:
+        known = self._p.files.get(epoch).manifest
+        if not known:
+            known = (await self._make_manifest(epoch)).hex()
+            await asyncio.to_thread(self._p.files.update, epoch, manifest=known)
+        else:
+            await self._p.inbox.seal(epoch)
+        work.manifest_hash = bytes.fromhex(known)
+        log.info("epoch_sealed", epoch=epoch, manifest=known[:16])
+
+    async def _make_manifest(self, epoch: int) -> bytes:
+        inbox = await self._p.inbox.seal(epoch)
+        registry = await asyncio.to_thread(self._p.chain.registry, epoch)
+        if registry is None:
+            raise NotYetError(f"the registry of epoch {epoch} is not known")
+        manifest, segments = await asyncio.to_thread(seal, inbox, self._p.chain.network, epoch, self._p.owner, registry)
+        for blob in [*segments, manifest.encode()]:
+            await asyncio.to_thread(self._p.source.store.put, blob)
+        return manifest.digest()
+
+    async def _collect(self, epoch: int, work: Work) -> None:
+        """Asks every peer that has not signed yet; its silence is remembered by name."""
+        own = await asyncio.to_thread(self._p.signer.manifest, epoch, work.manifest_hash)
+        asked = [peer for peer in self._p.peers if peer.owner not in work.available]
+        answers = await asyncio.gather(
+            *(peer.announce(epoch, self._p.owner, work.manifest_hash, own) for peer in asked)
+        )
+        for peer, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, bytes):
+                work.available[peer.owner] = answer
+                work.silent.pop(peer.owner, None)
+            else:
+                work.silent[peer.owner] = answer
+
+    async def _post(self, epoch: int, work: Work) -> None:
+        own = await asyncio.to_thread(self._p.signer.manifest, epoch, work.manifest_hash)
+        signatures = [own, *(work.available[owner] for owner in sorted(work.available))]
+        call = post_manifest(self._p.chain.reader.network, epoch, work.manifest_hash, signatures)
+        work.posted_at_ms = self._p.clock.now_ms()
+        await self._send(call)
+        log.info("manifest_posted", epoch=epoch, signatures=len(signatures))
+
+    # --- settlement ---------------------------------------------------------------------------------------------------
+
+    async def _settle(self, epoch: int, work: Work) -> None:
+        """Settles the epoch, and at once those after it that nobody can add anything to any more."""
+        del work
+        for one in range(epoch, epoch + MAX_SETTLED_AT_ONCE):
+            await self._settle_one(one)
+            closing = await asyncio.to_thread(self._p.chain.closing, one + 1)
+            if closing is None or not closing.expired:
+                return
+
+    async def _settle_one(self, epoch: int) -> None:
+        before = self.before
+        assert before.state.epoch == epoch - 1, "the machine settles epochs in order"
+        result = await compute(self._p.chain, self._p.rules, self._p.source, before, self._p.engine)
+        put = self._p.source.store.put
+        hashes = {
+            "summary": await asyncio.to_thread(put, result.summary),
+            "state": await asyncio.to_thread(put, result.state.encode()),
+            "outcomes": await asyncio.to_thread(put, result.outcome_table),
+            "need_map": await asyncio.to_thread(put, result.need_map.encode()),
+            "root": result.tree.root,
+        }
+        texts = {name: value.hex() for name, value in hashes.items()}
+        empty = not result.state.non_empty & 1
+        await asyncio.to_thread(
+            self._p.files.update, epoch, **texts, cumulative=str(result.state.cumulative_total), empty=empty
+        )
+        self._before = after(result, before)
+        self._p.desk.settled(epoch, result.outcome_table)
+        log.info("epoch_settled", epoch=epoch, root=texts["root"][:16], data_hash=texts["summary"][:16], empty=empty)
+
+    async def _sign(self, epoch: int, work: Work) -> None:
+        record, set_id = self._p.files.get(epoch), self._p.chain.current_set().set_id
+        root = EpochRoot(
+            epoch, set_id, bytes.fromhex(record.root), bytes.fromhex(record.summary), int(record.cumulative)
+        )
+        signature = await asyncio.to_thread(self._p.signer.root, root)
+        work.own_root = RootSignature(root, signature)
+        work.roots[self._p.owner] = signature
+
+    async def _gather(self, epoch: int, work: Work) -> None:
+        """Asks peers for their signatures; one under another root is said aloud and not counted."""
+        assert work.own_root is not None, "the machine signs first"
+        root = work.own_root.root
+        asked = [peer for peer in self._p.peers if peer.owner not in work.roots]
+        answers = await asyncio.gather(*(peer.root_signature(epoch, root.set_id) for peer in asked))
+        members, digest = self._p.chain.current_set(), self._p.chain.domain.digest(root)
+        for peer, answer in zip(asked, answers, strict=True):
+            if answer is None:
+                continue
+            if answer.root != root:
+                log.warning("peer_signs_another_root", epoch=epoch, peer=peer.name, root=answer.root.root.hex()[:16])
+            elif members.owner_of(recover_quorum(digest, answer.signature) or Address(b"")) == peer.owner:
+                work.roots[peer.owner] = answer.signature
+        if _holds_quorum(work.roots, members.stakes):
+            work.quorum_at_ms = self._p.clock.now_ms()
+
+    async def _submit(self, epoch: int, work: Work) -> None:
+        """Submits when it is this validator's turn: turns follow a hash, a step every two seconds."""
+        assert work.own_root is not None, "the machine signs first"
+        turn_ms = (work.quorum_at_ms or self._p.clock.now_ms()) + self._turn(epoch) * SUBMIT_STAGGER_MS
+        if self._p.clock.now_ms() < max(turn_ms, work.submitted_at_ms + RETRY_POST_MS):
+            return
+        call = submit_root(self._p.chain.reader.network, work.own_root.root, list(work.roots.values()))
+        work.submitted_at_ms = self._p.clock.now_ms()
+        await self._send(call)
+        log.info("root_submitted", epoch=epoch, signatures=len(work.roots))
+
+    def _turn(self, epoch: int) -> int:
+        owners = [member.owner for member in self._p.chain.current_set().members]
+        return sorted(owners, key=lambda owner: sha256(U64.encode(epoch), owner)).index(self._p.owner)
+
+    async def _send(self, call: Call) -> None:
+        """Sends a transaction and sees it through to a final block in the background of its step."""
+        transaction = await asyncio.to_thread(self._p.sender.send, call)
+        await asyncio.to_thread(self._p.sender.wait, transaction, TRANSACTION_TIMEOUT_S)
+
+
+def _holds_quorum(owners: dict[Address, bytes] | set[Address], stakes: dict[Address, int]) -> bool:
+    return is_quorum(stake_of(owners, stakes), sum(stakes.values()))

@@ -1,0 +1,34 @@
+"""Where blobs come from: this machine first, then any peer; what arrives is stored, so that it can be served on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from validator.blobs import BlobStore
+
+
+class BlobPeer(Protocol):
+    """Somebody who may have a blob. Returns None, never raises, when it does not."""
+
+    async def fetch(self, digest: bytes) -> bytes | None: ...
+
+
+class BlobSource:
+    """Blobs by hash from the store or from peers, verified by the peer client and again by the store's name."""
+
+    def __init__(self, store: BlobStore, peers: Sequence[BlobPeer]) -> None:
+        self.store, self._peers = store, list(peers)
+
+    async def get(self, digest: bytes, first: BlobPeer | None = None) -> bytes | None:
+        """The blob, or None if nobody has it. `first` is asked before the others."""
+        known = await asyncio.to_thread(self.store.get, digest)
+        if known is not None:
+            return known
+        for peer in [*([first] if first else []), *self._peers]:
+            data = await peer.fetch(digest)
+            if data is not None:
+                await asyncio.to_thread(self.store.put, data)
+                return data
+        return None

@@ -1,0 +1,90 @@
+"""Calls another validator. Whatever it does wrong, or not at all, comes back as a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from protocol.encoding import U128, sha256
+from protocol.ids import Address
+from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot
+from protocol.limits import MAX_MESSAGE_BYTES, MAX_SEGMENT_BYTES
+from protos.farfield.v1 import peer_pb2 as messages
+from protos.farfield.v1.peer_pb2_grpc import PeerStub
+from validator.peers import RootSignature
+
+CALL_TIMEOUT_S = 5
+ANNOUNCE_TIMEOUT_S = 60
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+class PeerClient:
+    """One validator at its endpoint."""
+
+    def __init__(self, owner: Address, endpoint: str, name: str) -> None:
+        self.owner, self.name, self._endpoint = owner, name, endpoint
+        self._channel: grpc.aio.Channel | None = None
+
+    @property
+    def _stub(self) -> PeerStub:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self._endpoint, options=CHANNEL_OPTIONS)
+        return PeerStub(self._channel)
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def announce(self, epoch: int, validator: Address, manifest_hash: bytes, signature: bytes) -> bytes | str:
+        """The peer's Available signature, or a sentence on why there is none."""
+        request = messages.AnnounceManifestRequest(
+            epoch=epoch, validator=validator, manifest_hash=manifest_hash, signature=signature
+        )
+        try:
+            reply = await self._stub.AnnounceManifest(request, timeout=ANNOUNCE_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            return f"{self.name} does not answer ({error.code().name.lower()})"
+        if len(reply.signature) == QUORUM_SIGNATURE_BYTES:
+            return bytes(reply.signature)
+        return f"{self.name} refuses: {reply.refusal[:200]}"
+
+    async def root_signature(self, epoch: int, set_id: int) -> RootSignature | None:
+        """The peer's signature under the root it computed, or None while there is none."""
+        try:
+            reply = await self._stub.GetRootSignature(
+                messages.GetRootSignatureRequest(epoch=epoch, set_id=set_id), timeout=CALL_TIMEOUT_S
+            )
+        except grpc.aio.AioRpcError:
+            return None
+        if not reply.known or len(reply.cumulative_total) != U128.width:
+            return None
+        root = EpochRoot(epoch, set_id, reply.root, reply.data_hash, U128.decode(reply.cumulative_total))
+        return RootSignature(root, reply.signature)
+
+    async def fetch(self, digest: bytes) -> bytes | None:
+        """The blob with this sha256, or None if the peer does not give it."""
+        data, total = bytearray(), 1
+        while len(data) < total:
+            try:
+                reply = await self._stub.GetBlob(
+                    messages.GetBlobRequest(sha256=digest, offset=len(data)), timeout=CALL_TIMEOUT_S
+                )
+            except grpc.aio.AioRpcError:
+                return None
+            total = min(reply.total_bytes, MAX_SEGMENT_BYTES)
+            data += reply.data
+            if not reply.data:
+                break
+        return bytes(data) if sha256(bytes(data)) == digest else None
+
+    async def status(self) -> Any | None:
+        """GetStatusReply, or None if the peer does not answer."""
+        try:
+            return await self._stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return None
