@@ -104,10 +104,10 @@ class Gpsd(LineServer):
         device = policy.get("device")
         wanted = device if isinstance(device, str) else None
         positions = self._positions()
-        if wanted is not None and wanted not in positions:
-            peer.send(_line(_error(f"there is no device {wanted[:128]!r}")))
-            return
         self._watchers[peer] = wanted
+        if wanted is not None and wanted not in positions:
+            peer.send(_line(_error(f"there is no device {wanted[:128]!r} yet; its positions follow when there is")))
+            return
         peer.send(_line(self._devices()))
         peer.send(_line({"class": "WATCH", "enable": True, "json": True, **({"device": wanted} if wanted else {})}))
         self._send_fixes(peer, wanted, positions)

@@ -40,7 +40,7 @@ class Ether:
         })  # fmt: skip
         self._medium.on_sent = lambda station: self._gpsd.publish(station.name)
         self._told_to_stop = asyncio.Event()
-        self._euis: dict[str, str] = {}
+        self._radios: dict[str, report.Radio] = {}
         self._writing = asyncio.Lock()
 
     async def serve(self) -> None:
@@ -84,7 +84,7 @@ class Ether:
 
     async def _write_report(self, final: bool) -> Fields:
         """Writes the report if a file is named for it, and returns it without its rows."""
-        figures, outcomes = ({}, None) if self._replay is None else report.account(self._replay, monotonic_us(), final)
+        figures, rows = ({}, None) if self._replay is None else self._account(self._replay, final)
         head = {
             "format": report.FORMAT,
             "simulated": self._replay is None,
@@ -97,12 +97,14 @@ class Ether:
             "packets_sent_to_hotspots": self._medium.receptions,
         }
         if self._config.report:
-            body = {"stations": self._medium.describe()}
-            if outcomes is not None:
-                body["rows"] = report.rows(outcomes, self._euis)
+            body = {"stations": self._medium.describe(), **({} if rows is None else {"rows": rows})}
             async with self._writing:
                 await asyncio.to_thread(report.write_json, self._config.report, {**head, **body})
         return head
+
+    def _account(self, replay: Replay, final: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        figures, outcomes = report.account(replay, monotonic_us(), final)
+        return figures, report.rows(replay, outcomes, self._radios)
 
     def _name_receptions(self, path: Path | None) -> dict[str, Any]:
         return {} if path is None else {"receptions": path.name, "receptions_sha256": report.file_digest(path)}
@@ -117,7 +119,7 @@ class Ether:
         }
 
     def _enter(self, station: Station) -> None:
-        self._euis[station.name] = station.eui.hex()
+        self._radios[station.name] = report.Radio(station.eui, station.config.gain_cdb)
 
     # --- commands
 

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from devnet.ether.places import Place
 from devnet.ether.replay import OFFERED, Replay, RowOutcome, totals
+from devnet.ether.trace import Row
+from protocol import geo
 
 FORMAT = "farfield-ether-report/1"
 REPLAYED = (
     "replayed from measurements: positions and RSSI as measured; time, frequency and spreading factor are the slot's, "
     "SNR is derived as min(RSSI + 117 dB, 10 dB)"
 )
+RECEIVER_RESOLUTION = 12
 SIMULATED = "simulated: positions, path loss and noise are invented; no radio was used"
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """What a report says of the station behind a name."""
+
+    eui: bytes
+    gain_cdb: int
 
 
 def account(replay: Replay, now_us: int, final: bool) -> tuple[dict[str, Any], list[RowOutcome]]:
@@ -34,26 +47,38 @@ def account(replay: Replay, now_us: int, final: bool) -> tuple[dict[str, Any], l
     return figures, outcomes
 
 
-def rows(outcomes: list[RowOutcome], euis: dict[str, str]) -> list[dict[str, Any]]:
-    """Every row as JSON; `euis` names the stations."""
-    return [_row(outcome, euis) for outcome in outcomes]
+def rows(replay: Replay, outcomes: list[RowOutcome], radios: dict[str, Radio]) -> list[dict[str, Any]]:
+    """Every row as JSON; `radios` has every station that ever was attached, by name."""
+    cells = {receiver.rx_id: _cell_text(receiver.place) for receiver in replay.plan.receivers}
+    return [_row(outcome, replay.plan.rows[outcome.row], cells, radios) for outcome in outcomes]
 
 
-def _row(outcome: RowOutcome, euis: dict[str, str]) -> dict[str, Any]:
+def _row(outcome: RowOutcome, measured: Row, cells: dict[str, str], radios: dict[str, Radio]) -> dict[str, Any]:
     row: dict[str, Any] = {"row": outcome.row, "frame": outcome.frame}
     if outcome.outcome == OFFERED:
         row["offered"] = True
     else:
         row["cause"] = str(outcome.outcome)
     carried = outcome.carried
-    if carried is not None:
-        row["mapper"] = carried.mapper
-        row["mapper_eui"] = euis.get(carried.mapper)
-        row["receiver"] = carried.receiver
-        row["receiver_eui"] = euis.get(carried.receiver or "")
-        row["time_ms"] = carried.unix_ms
-        row["tag"] = carried.tag.hex()
+    if carried is None:
+        return row
+    row |= {"time_ms": carried.unix_ms, "tag": carried.tag.hex(), "rssi_dbm": _decibel(measured.rssi_cdb or 0)}
+    row |= {"mapper": carried.mapper, "mapper_eui": radios[carried.mapper].eui.hex()}
+    row |= {"receiver": carried.receiver, "rx_cell": cells[measured.rx_id]}
+    if carried.receiver is not None:
+        radio = radios[carried.receiver]
+        row |= {"receiver_eui": radio.eui.hex(), "rx_gain_cdb": radio.gain_cdb}
     return row
+
+
+def _cell_text(where: Place) -> str:
+    """The res-12 cell of a receiver's place in the file, hex."""
+    return f"{geo.cell_at(where.latitude_deg, where.longitude_deg, RECEIVER_RESOLUTION):x}"
+
+
+def _decibel(value_cdb: int) -> int | float:
+    """A level as it was measured: whole where it is whole."""
+    return value_cdb / 100 if value_cdb % 100 else value_cdb // 100
 
 
 def file_digest(path: Path) -> str:

@@ -17,6 +17,7 @@ from devnet.ether.places import moved
 from devnet.ether.serving import MAX_LINE_BYTES
 from devnet.ether.trace import load
 from hotspot.radio.gwmp.fields import Crc
+from protocol import geo
 from tests.devnet.ether_world import (
     MUNSTER,
     FakeHotspot,
@@ -250,6 +251,17 @@ def test_a_mobile_station_tells_its_position_every_second(
     assert fixes[0]["lat"] != fixes[1]["lat"]
 
 
+def test_positions_follow_when_a_watched_station_is_attached_later(
+    pair: RunningEther, hotspots: tuple[FakeHotspot, FakeHotspot]
+) -> None:
+    with Lines(pair.gpsd) as lines:
+        lines.read()
+        assert lines.ask('?WATCH={"device":"/dev/late"}\n')["class"] == "ERROR"
+        with pair.client() as client:
+            client.attach(fixed("late", hotspots[0], kind="mapper"))
+        assert lines.read()["class"] == "TPV"
+
+
 @pytest.mark.parametrize(
     "line", ["hello", "?WATCH={", "?WATCH=[]", "?POLL", '?WATCH={"device":"/dev/none"}', "x" * (MAX_LINE_BYTES + 1)]
 )
@@ -317,7 +329,9 @@ def test_a_beacon_carries_the_next_frame_and_the_position_moves_on(
     assert (first["offered"], first["mapper"], first["receiver"], first["frame"]) == (True, "mapper0", "gw1", "1")
     assert first["tag"] == payload(1)[3:].hex()
     assert abs(first["time_ms"] - time.time() * 1_000) < 60_000
-    assert first["mapper_eui"] in {station["eui"] for station in report["stations"]}
+    assert {first["mapper_eui"], first["receiver_eui"]} < {station["eui"] for station in report["stations"]}
+    assert (first["rssi_dbm"], report["rows"][1]["rssi_dbm"], first["rx_gain_cdb"]) == (-119, -119.5, 0)
+    assert first["rx_cell"] == f"{geo.cell_at(48.404, 9.9852, 12):x}"
 
 
 def test_a_hotspot_that_does_not_acknowledge_is_down(tmp_path: Path, hotspots: tuple[FakeHotspot, FakeHotspot]) -> None:

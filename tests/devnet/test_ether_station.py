@@ -17,9 +17,12 @@ from devnet.ether.medium import SIMULATED_MARK
 from devnet.ether.places import moved
 from devnet.ether.station import MAX_UNACKNOWLEDGED, Station, monotonic_us
 from hotspot.clock import SystemClock
+from hotspot.config import Endpoint
 from hotspot.counters import Counters
+from hotspot.position import Gpsd
 from hotspot.radio.frames import RxFrame, TxRequest, TxState
 from hotspot.radio.gwmp.server import GwmpServer
+from protocol import geo
 from tests.devnet.ether_world import DEADLINE_S, MUNSTER, FakeHotspot, emission, fixed, order, payload, running_ether
 
 RECEPTION = Reception("a", rssi_cdb=-9_700, snr_cdb=700)
@@ -117,6 +120,22 @@ def test_noise_on_its_ports_changes_nothing() -> None:
     with FakeHotspot() as hotspot:
         counters = asyncio.run(run(hotspot)).counters
     assert (counters.programmed, counters.unreadable) == (1, 6)
+
+
+def test_a_real_hotspot_learns_its_cell_from_the_ether(tmp_path: Path) -> None:
+    async def run(address: str) -> int | None:
+        host, _, port = address.rpartition(":")
+        follower = Gpsd(Endpoint(host, int(port)), "/dev/van", 9, SystemClock(), Counters())
+        task = asyncio.create_task(follower.run())
+        await until(lambda: follower.cell() is not None, "a fix")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return follower.cell()
+
+    with FakeHotspot() as hotspot:
+        station = fixed("van", hotspot, kind="mapper", route={"stops": [[48.39855, 9.99123]]})
+        with running_ether(tmp_path, stations=[station]) as ether:
+            assert asyncio.run(run(ether.gpsd)) == geo.cell_at(48.39855, 9.99123, 9)
 
 
 def test_two_real_hotspot_servers_hear_each_other(tmp_path: Path) -> None:
