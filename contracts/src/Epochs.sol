@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {FarfieldToken} from "./FarfieldToken.sol";
 import {Hotspots} from "./Hotspots.sol";
 
@@ -303,7 +302,7 @@ contract Epochs is EIP712 {
         (Fault fault, uint256 detail, address[] memory signers) = _tally(rootDigest(r), signatures);
         _refuse(fault, detail);
 
-        uint64 activeAt = SafeCast.toUint64(block.timestamp + challengeWindow);
+        uint64 activeAt = uint64(block.timestamp) + challengeWindow;
         _roots[1 - newest] = Root(r.root, r.dataHash, r.cumTotal, r.epoch, activeAt);
         emit RootSubmitted(r.epoch, r.setId, r.root, r.dataHash, r.cumTotal, activeAt, signers);
     }

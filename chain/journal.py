@@ -1,0 +1,144 @@
+"""The sender's journal: every transaction of one key is on disk before it leaves, and stays until it is final.
+
+An order is one call at one nonce. It has one or more attempts: the same call signed with other fees, of which at most
+one can ever be mined. SQLite with full sync; the file belongs to one process at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from chain.calls import Call
+from chain.errors import TransactionFailed
+from protocol.ids import Address
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS orders (
+    id INTEGER PRIMARY KEY,
+    nonce INTEGER NOT NULL,
+    gas INTEGER NOT NULL,
+    contract TEXT NOT NULL,
+    recipient BLOB NOT NULL,
+    data BLOB NOT NULL,
+    what TEXT NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS open_orders ON orders (nonce) WHERE settled = 0;
+CREATE TABLE IF NOT EXISTS attempts (
+    hash BLOB PRIMARY KEY,
+    order_id INTEGER NOT NULL REFERENCES orders (id),
+    raw BLOB NOT NULL,
+    max_fee_wei TEXT NOT NULL,
+    tip_wei TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS attempts_of ON attempts (order_id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """EIP-1559 fees, wei per gas."""
+
+    max_wei: int
+    tip_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One signed transaction."""
+
+    hash: bytes
+    raw: bytes
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One call at one nonce, with everything that was signed for it, oldest first."""
+
+    id: int
+    nonce: int
+    gas: int
+    call: Call
+    attempts: tuple[Attempt, ...]
+
+
+class Journal:
+    """Orders and attempts on disk. Not thread-safe: the sender holds its lock around every use."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        try:
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(SCHEMA)
+            self._database.execute("BEGIN EXCLUSIVE")
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            raise TransactionFailed(
+                f"{path} cannot be used: {error}. Only one process may send with a key; end the other one first."
+            ) from error
+
+    def close(self) -> None:
+        """Gives the file free for another process."""
+        self._database.close()
+
+    def add(self, nonce: int, gas: int, call: Call, attempt: Attempt) -> int:
+        """A new order with its first attempt, synced to disk when this returns. Its id."""
+        self._database.execute("BEGIN")
+        cursor = self._database.execute(
+            "INSERT INTO orders (nonce, gas, contract, recipient, data, what) VALUES (?, ?, ?, ?, ?, ?)",
+            (nonce, gas, call.contract, call.to, call.data, call.what),
+        )
+        order_id = cursor.lastrowid
+        assert order_id is not None
+        self._insert(order_id, attempt)
+        self._database.execute("COMMIT")
+        return order_id
+
+    def add_attempt(self, order_id: int, attempt: Attempt) -> None:
+        """One more attempt of an order, synced to disk when this returns."""
+        self._insert(order_id, attempt)
+
+    def move(self, order_id: int, nonce: int, attempt: Attempt) -> None:
+        """The order goes to another nonce, because somebody else's transaction has used its own for good."""
+        self._database.execute("BEGIN")
+        self._database.execute("UPDATE orders SET nonce = ? WHERE id = ?", (nonce, order_id))
+        self._insert(order_id, attempt)
+        self._database.execute("COMMIT")
+
+    def _insert(self, order_id: int, attempt: Attempt) -> None:
+        self._database.execute(
+            "INSERT INTO attempts (hash, order_id, raw, max_fee_wei, tip_wei) VALUES (?, ?, ?, ?, ?)",
+            (attempt.hash, order_id, attempt.raw, str(attempt.fees.max_wei), str(attempt.fees.tip_wei)),
+        )
+
+    def settle(self, order_id: int) -> None:
+        """The order needs no more care: it is final, or was refused for good."""
+        self._database.execute("UPDATE orders SET settled = 1 WHERE id = ?", (order_id,))
+
+    def open_orders(self) -> list[Order]:
+        """Orders that may still have to be sent again, by nonce."""
+        rows = self._database.execute("SELECT id FROM orders WHERE settled = 0 ORDER BY nonce, id").fetchall()
+        return [self.order(row[0]) for row in rows]
+
+    def order_of(self, transaction_hash: bytes) -> Order | None:
+        """The order one of whose attempts has this hash, or None."""
+        row = self._database.execute("SELECT order_id FROM attempts WHERE hash = ?", (transaction_hash,)).fetchone()
+        return None if row is None else self.order(row[0])
+
+    def order(self, order_id: int) -> Order:
+        """An order by its id."""
+        nonce, gas, contract, recipient, data, what = self._database.execute(
+            "SELECT nonce, gas, contract, recipient, data, what FROM orders WHERE id = ?", (order_id,)
+        ).fetchone()
+        rows = self._database.execute(
+            "SELECT hash, raw, max_fee_wei, tip_wei FROM attempts WHERE order_id = ? ORDER BY rowid", (order_id,)
+        ).fetchall()
+        attempts = tuple(Attempt(row[0], row[1], Fees(int(row[2]), int(row[3]))) for row in rows)
+        return Order(order_id, nonce, gas, Call(contract, Address(recipient), data, what), attempts)
