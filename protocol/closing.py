@@ -43,7 +43,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Where an epoch stands: `closed` with the manifests that count, else who has not posted a certified one."""
+    """Where an epoch stands: `closed` with the manifests that count; while it waits for stake, who is missing."""
 
     closed: bool
     counted: tuple[Post, ...]
@@ -88,7 +88,7 @@ def close(
         return Closing(expired, (), () if expired else _missing(certified, stakes), expired)
     earliest = first_block_from(end_ms + windows.close_after_ms)
     if earliest is None:
-        return Closing(False, (), _missing(certified, stakes))
+        return Closing(False, (), ())
     last_block = max(earliest.number, enough.block)
     return Closing(True, tuple(post for post in certified if post.block <= last_block), ())
 

@@ -119,7 +119,7 @@ class Runtime:
         epoch = self.settled_epoch() + 1
         due_ms = self._p.chain.end_ms(epoch) + self._p.chain.params.epoch.close_after_ms
         closing = self._p.chain.closing(epoch)
-        if closing is None or closing.closed or self._p.clock.now_ms() < due_ms:
+        if closing is None or not closing.missing or self._p.clock.now_ms() < due_ms:
             return ""
         missing = self._missing(epoch, closing)
         return f"Epoch {epoch} waits for the manifests of validators that hold > 2/3 of stake; missing: {missing}."

@@ -12,7 +12,8 @@ from protocol.reasons import SENTENCES, Reason
 from protocol.records import Beacon, Registration, Session, Witness
 from protos.farfield.v1 import gateway_pb2 as messages
 from protos.farfield.v1.gateway_pb2_grpc import GatewayServicer
-from validator.gateway import CommitEntry, Gateway, RelayRefusedError, ReportEntry, Taken, UnavailableError
+from validator.gateway import CommitEntry, Gateway, ReportEntry, Taken, UnavailableError
+from validator.relay import RelayRefusedError
 from validator.sessions import TOKEN_BYTES
 from validator.wire.checks import FieldError, batch, canonical, exact, number, refuse
 
