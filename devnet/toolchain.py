@@ -243,17 +243,25 @@ def run_forge(arguments: list[str], contracts: Path) -> int:
     return subprocess.run([str(forge()), *arguments], cwd=contracts, env=_with_node(), check=False).returncode
 
 
+def run_node_program(program: Path, arguments: list[str], checkout: Path) -> int:
+    """Runs npm or node in the checkout with node on PATH. Its exit code."""
+    return subprocess.run([str(program), *arguments], cwd=checkout, env=_with_node(), check=False).returncode
+
+
 def main() -> int:
-    """`python -m devnet.toolchain anvil|forge|node|npm ...` prints where each is; `run-forge ARGS` runs forge."""
+    """`python -m devnet.toolchain anvil|forge|node|npm ...` prints where each is; `run-forge|run-npm|run-node ARGS`."""
     names = sys.argv[1:] or ["anvil"]
     programs = {"anvil": anvil, "forge": forge, "node": node, "npm": npm}
+    checkout = Path(__file__).resolve().parents[1]
     try:
         if names[0] == "run-forge":
-            return run_forge(names[1:], Path(__file__).resolve().parents[1] / "contracts")
+            return run_forge(names[1:], checkout / "contracts")
+        if names[0] in ("run-npm", "run-node"):
+            return run_node_program(programs[names[0].removeprefix("run-")](), names[1:], checkout)
         for name in names:
             print(programs[name]())
     except KeyError as error:
-        say(f"{error.args[0]} is not one of {', '.join(programs)} or run-forge.")
+        say(f"{error.args[0]} is not one of {', '.join(programs)} or run-forge, run-npm, run-node.")
         return 2
     except ToolchainError as error:
         say(str(error))
