@@ -303,20 +303,20 @@ def build_world(
     return World(chain, network, plan, tuple(validator_key(number) for number in range(len(stakes))))
 
 
-def refuses(name: str) -> Any:
-    """The block must end in a contract's custom error of this name, which has a sentence."""
-    return _Refuses(name)
+def refuses(*names: str) -> Any:
+    """The block must end in a custom error of one of these names, and it has a sentence."""
+    return _Refuses(names)
 
 
 class _Refuses:
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        assert isinstance(error, ContractRefused), f"expected {self._name}, got {error!r}"
-        assert error.name == self._name
+        assert isinstance(error, ContractRefused), f"expected {self._names}, got {error!r}"
+        assert error.name in self._names
         assert error.sentence.endswith(".")
         return True

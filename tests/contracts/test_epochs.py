@@ -269,9 +269,8 @@ def test_refuses_a_strangers_signature(ended: World) -> None:
 
 def test_refuses_signatures_over_another_root(ended: World) -> None:
     other = ascending(ended, ended.root(1, total=1), range(4))
-    with pytest.raises(Exception, match="Signature") as refusal:
+    with refuses("UnknownSigner", "SignersNotAscending", "BadSignature"):
         submit_packed(ended, ended.root(1), b"".join(other))
-    assert refusal.value.name in ("UnknownSigner", "SignersNotAscending", "BadSignature")
 
 
 def test_refuses_a_high_s(ended: World) -> None:
@@ -305,9 +304,8 @@ def test_refuses_signatures_of_another_network(make_world: Callable[..., World],
         domain = Domain(world.network.chain_id + 1, world.network.domain.epochs)
     keys = sorted(world.keys, key=quorum_address)
     packed = b"".join(sign_quorum(key, domain.digest(root)) for key in keys)
-    with pytest.raises(Exception, match="Signature") as refusal:
+    with refuses("UnknownSigner", "SignersNotAscending", "BadSignature"):
         submit_packed(world, root, packed)
-    assert refusal.value.name in ("UnknownSigner", "SignersNotAscending", "BadSignature")
 
 
 @pytest.mark.parametrize(("signers", "accepted"), [((0, 1), False), ((0, 1, 2), True), ((0, 1, 2, 3), True)])
