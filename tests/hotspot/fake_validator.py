@@ -130,11 +130,12 @@ class FakeValidator(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.PeerServicer
         self.report_calls.append([report_id(one.report) for one in request.reports])
         refusals, stored = [], []
         for index, one in enumerate(request.reports):
-            reason = self.refuse("report", index)
+            reason, hotspot = self.refuse("report", index), one.report[28:60]
+            if hotspot not in self.keys:
+                reason = Reason.NOT_REGISTERED
             if reason is not None:
                 refusals.append(refusal(index, reason))
                 continue
-            hotspot = one.report[28:60]
             assert verify_device(self.keys[hotspot], signed_bytes(REPORT, NETWORK, one.report), one.signature)
             id_ = report_id(one.report)
             known = self.reports.setdefault(id_, (one.report, one.signature))

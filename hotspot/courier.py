@@ -1,0 +1,268 @@
+"""Brings reports to one validator: first their ids, later the reports, each until it is acknowledged or too late.
+
+Two lanes, one per step, each a queue in order of when an entry is due. A lane sends what is due in batches over all
+hosted hotspots and backs off with jitter while the validator does not answer or its receipts are wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hotspot.clock import Clock
+from hotspot.counters import Counters
+from hotspot.receipts import check_receipt
+from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
+from hotspot.sessions import SessionClient, Sessions
+from hotspot.wire import CallFailed, Taken
+from protocol.ids import Address, HotspotId, ReportId
+from protocol.keys import Domain
+from protocol.limits import MAX_BATCH_ENTRIES
+from protocol.reasons import Reason
+
+LINGER_MS = {Step.COMMIT: 50, Step.REVEAL: 200}
+"""How long an entry waits for company in its batch."""
+FIRST_BACKOFF_MS = 200
+RETRY_MS = 250
+RETRIED = frozenset({Reason.NO_SESSION.name, Reason.NOT_REGISTERED.name, Reason.WRONG_EPOCH.name})
+"""Refusals that may be different in a moment: the validator restarted, or is a block behind."""
+WARM_INTERVAL_MS = 10_000
+
+
+@dataclass(slots=True)
+class Pending:
+    """A report on its way, and how each step ended with each validator so far."""
+
+    report: Report
+    outcomes: dict[tuple[Address, Step], str] = field(default_factory=dict)
+
+    def deadline_ms(self, step: Step) -> int:
+        return self.report.commit_until_ms if step is Step.COMMIT else self.report.reveal_until_ms
+
+
+class Client(SessionClient, Protocol):
+    """A validator, as far as a courier needs one."""
+
+    async def submit_commits(self, commits: Sequence[tuple[bytes, int, ReportId]]) -> Taken | CallFailed: ...
+
+    async def submit_reports(self, reports: Sequence[tuple[bytes, bytes]]) -> Taken | CallFailed: ...
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Doubling pauses with jitter, up to a bound."""
+
+    longest_ms: int
+    _next_ms: int = FIRST_BACKOFF_MS
+
+    def pause_ms(self) -> int:
+        pause_ms = random.randint(self._next_ms // 2, self._next_ms)
+        self._next_ms = min(2 * self._next_ms, self.longest_ms)
+        return pause_ms
+
+    def reset(self) -> None:
+        self._next_ms = min(FIRST_BACKOFF_MS, self.longest_ms)
+
+
+Settle = Callable[[Pending, Address, Step, str], None]
+
+
+class Courier:
+    """One validator's deliveries. `settle` is told how each step of each report ended."""
+
+    def __init__(
+        self,
+        owner: Address,
+        key: Address,
+        client: Client,
+        sessions: Sessions,
+        domain: Domain,
+        clock: Clock,
+        counters: Counters,
+        settle: Settle,
+        longest_backoff_ms: int,
+    ) -> None:
+        self.owner = owner
+        self.key = key
+        """Signing key in force; replaced when the chain names another."""
+        self.reachable: bool | None = None
+        """Whether the last call was answered; None before the first."""
+        self.last_problem = ""
+        self.counters = counters
+        self._client = client
+        self._sessions = sessions
+        self._domain = domain
+        self._clock = clock
+        self._settle = settle
+        self._lanes = {
+            Step.COMMIT: Lane(Step.COMMIT, owner, clock, settle, self._send_commits, Backoff(longest_backoff_ms)),
+            Step.REVEAL: Lane(Step.REVEAL, owner, clock, settle, self._send_reports, Backoff(longest_backoff_ms)),
+        }
+
+    def add(self, pending: Pending) -> None:
+        """Takes a report on; steps already settled with this validator are left alone."""
+        if (self.owner, Step.COMMIT) not in pending.outcomes:
+            self._lanes[Step.COMMIT].put(pending, 0)
+        if (self.owner, Step.REVEAL) not in pending.outcomes:
+            self._lanes[Step.REVEAL].put(pending, pending.report.reveal_after_ms)
+
+    async def run(self, hotspots: Sequence[HotspotId]) -> None:
+        """Delivers until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_warm(hotspots))
+            for lane in self._lanes.values():
+                tasks.create_task(lane.run())
+
+    async def _keep_warm(self, hotspots: Sequence[HotspotId]) -> None:
+        """Opens sessions ahead of need, so that a first commit does not wait for two calls."""
+        while True:
+            self._note(await self._sessions.ensure(hotspots))
+            await self._clock.sleep_ms(WARM_INTERVAL_MS)
+
+    async def _send_commits(self, batch: list[Pending]) -> bool:
+        failed = await self._sessions.ensure(one.report.hotspot_id for one in batch)
+        if failed is not None:
+            return self._failed(Step.COMMIT, batch, failed)
+        ready, tokens = [], []
+        for one in batch:
+            token = self._sessions.token(one.report.hotspot_id)
+            if token is None:
+                self._again(Step.COMMIT, one)
+            else:
+                ready.append(one)
+                tokens.append(token)
+        if not ready:
+            return True
+        commits = [(token, one.report.epoch, one.report.id) for token, one in zip(tokens, ready, strict=True)]
+        taken = await self._client.submit_commits(commits)
+        if isinstance(taken, Taken):
+            for place, refused in taken.refusals.items():
+                if refused.reason == Reason.NO_SESSION.name and place < len(ready):
+                    self._sessions.forget(ready[place].report.hotspot_id, tokens[place])
+        return self._sort(Step.COMMIT, ready, taken)
+
+    async def _send_reports(self, batch: list[Pending]) -> bool:
+        taken = await self._client.submit_reports([(one.report.report, one.report.signature) for one in batch])
+        return self._sort(Step.REVEAL, batch, taken)
+
+    def _sort(self, step: Step, batch: list[Pending], taken: Taken | CallFailed) -> bool:
+        """Settles a batch by its answer; False if it must be sent again after a pause."""
+        if isinstance(taken, CallFailed):
+            return self._failed(step, batch, taken)
+        self._note(None)
+        stored = [one for place, one in enumerate(batch) if place not in taken.refusals]
+        for place, refused in taken.refusals.items():
+            if place < len(batch):
+                self._refused(step, batch[place], refused.reason)
+        if not stored:
+            return True
+        ids = [one.report.id for one in stored]
+        problem = check_receipt(taken.receipt, ids, self._domain, self.owner, self.key)
+        if problem is not None:
+            self.counters.count("receipts", problem)
+            self.last_problem = problem
+            for one in stored:
+                self._again(step, one)
+            return False
+        self.counters.count("receipts", "good")
+        for one in stored:
+            self._settle(one, self.owner, step, ACKNOWLEDGED)
+        return True
+
+    def _refused(self, step: Step, one: Pending, reason: str) -> None:
+        self.counters.count("refusals", reason)
+        if reason in RETRIED:
+            self._again(step, one)
+        else:
+            self._settle(one, self.owner, step, reason)
+
+    def _failed(self, step: Step, batch: list[Pending], failed: CallFailed) -> bool:
+        self._note(failed)
+        for one in batch:
+            self._lanes[step].put(one, 0)
+        return False
+
+    def _again(self, step: Step, one: Pending) -> None:
+        self._lanes[step].put(one, self._clock.now_ms() + RETRY_MS)
+
+    def _note(self, failed: CallFailed | None) -> None:
+        self.reachable = failed is None
+        if failed is not None:
+            self.counters.count("calls_failed", failed.code)
+            self.last_problem = failed.sentence
+
+
+class Lane:
+    """One step's queue to one validator."""
+
+    def __init__(
+        self,
+        step: Step,
+        owner: Address,
+        clock: Clock,
+        settle: Settle,
+        send: Callable[[list[Pending]], Awaitable[bool]],
+        backoff: Backoff,
+    ) -> None:
+        self._step = step
+        self._owner = owner
+        self._clock = clock
+        self._settle = settle
+        self._send = send
+        self._backoff = backoff
+        self._order = itertools.count()
+        self._heap: list[tuple[int, int, Pending]] = []
+        self._filled = asyncio.Event()
+
+    def put(self, pending: Pending, due_ms: int) -> None:
+        """Queues an entry; it is sent once it is due."""
+        heapq.heappush(self._heap, (due_ms, next(self._order), pending))
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Sends until cancelled."""
+        while True:
+            await self._until_due()
+            await self._clock.sleep_ms(LINGER_MS[self._step])
+            batch = self._take()
+            if not batch or await self._send(batch):
+                self._backoff.reset()
+            else:
+                await self._clock.sleep_ms(self._backoff.pause_ms())
+
+    async def _until_due(self) -> None:
+        while True:
+            self._filled.clear()
+            wait_ms = self._heap[0][0] - self._clock.now_ms() if self._heap else None
+            if wait_ms is not None and wait_ms <= 0:
+                return
+            await self._filled_within(wait_ms)
+
+    async def _filled_within(self, wait_ms: int | None) -> None:
+        if wait_ms is None:
+            await self._filled.wait()
+            return
+        waits = [asyncio.ensure_future(self._filled.wait()), asyncio.ensure_future(self._clock.sleep_ms(wait_ms))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+
+    def _take(self) -> list[Pending]:
+        """At most one batch of what is due; what is too late or settled meanwhile falls out here."""
+        now_ms, batch = self._clock.now_ms(), []
+        while self._heap and self._heap[0][0] <= now_ms and len(batch) < MAX_BATCH_ENTRIES:
+            pending = heapq.heappop(self._heap)[2]
+            if (self._owner, self._step) in pending.outcomes:
+                continue
+            if pending.deadline_ms(self._step) < now_ms:
+                self._settle(pending, self._owner, self._step, WINDOW_PASSED)
+            else:
+                batch.append(pending)
+        return batch
