@@ -18,7 +18,8 @@ from protocol.epoch import pay_weight_u
 from protocol.ids import HotspotId
 from protocol.need import PAY_LEVEL_LORA, NeedSource
 from protocol.parameters import Parameters
-from protocol.records import Beacon
+from protocol.reasons import Reason
+from protocol.records import Beacon, Witness
 from protocol.registry import Registered
 
 REFERENCE_TIMEOUT_S = 120
@@ -48,7 +49,7 @@ class RunReport:
     ) -> dict[str, Any]:
         """The whole report as JSON values."""
         ether = accounting or {}
-        offered = _offered_rows(self, ether, registry)
+        rows = self._judged_rows(ether, registry)
         return {
             "epochs": [self._epoch(line, claims) for _, line in sorted(self.lines.items())],
             "rows_in_file": ether.get("rows_in_file"),
@@ -56,8 +57,35 @@ class RunReport:
             "offered_frames": ether.get("offered_frames"),
             "not_offered": ether.get("not_offered", {}),
             "accepted_witnesses": sum(line.evidence.accepted_witnesses() for line in self.lines.values()),
-            "plausible_by_reference": plausible_by_reference(offered) if offered else None,
+            "plausible_by_reference": sum(row["plausible"] for row in rows) if rows else None,
+            "judged_rows": rows,
         }
+
+    def _judged_rows(self, accounting: Mapping[str, Any], registry: Registry) -> list[dict[str, Any]]:
+        """Every offered row with its outcome in the evidence and what the reference reading says of it."""
+        offered = _offered_rows(self, accounting, registry)
+        outcomes = self._outcomes_by_reception()
+        by_reference = {one["row"]: one for one in ask_reference(offered)} if offered else {}
+        return [
+            {
+                "row": row["row"],
+                "outcome": outcomes.get((row["tag"], row["rx_hotspot"])),
+                "plausible": by_reference[row["row"]]["plausible"],
+                "reference": by_reference[row["row"]]["reason"] or Reason.ACCEPTED.name,
+            }
+            for row in offered
+            if row["row"] in by_reference
+        ]
+
+    def _outcomes_by_reception(self) -> dict[tuple[str, str], str]:
+        """Outcome by (tag heard, hotspot that heard it)."""
+        found = {}
+        for line in self.lines.values():
+            reasons = {one.report_id: Reason(one.reason).name for one in line.evidence.table.outcomes}
+            for one in line.evidence.evidence.witnesses:
+                if isinstance(one.report, Witness):
+                    found[one.report.tag.hex(), one.hotspot_id.hex()] = reasons[one.report_id]
+        return found
 
     def _epoch(self, line: EpochLine, claims: Sequence[Claimed]) -> dict[str, Any]:
         found, root = line.evidence, line.evidence.root
@@ -118,24 +146,26 @@ def _offered_rows(report: RunReport, accounting: Mapping[str, Any], registry: Re
 
 
 def _reference_row(row: Mapping[str, Any], beacon: Beacon, registry: Registry) -> dict[str, Any]:
-    sender = registry[HotspotId(beacon.hotspot_id)]
+    sender, receiver = registry[HotspotId(beacon.hotspot_id)], registry[HotspotId(bytes.fromhex(row["rx_hotspot"]))]
     return {
         "row": row["row"],
+        "tag": row["tag"],
+        "rx_hotspot": row["rx_hotspot"],
         "tx_cell": f"{beacon.cell:x}",
-        "rx_cell": row["rx_cell"],
+        "rx_cell": f"{receiver.row.cell:x}",
         "rssi_dbm": row["rssi_dbm"],
         "frequency_hz": beacon.frequency_hz,
         "spreading_factor": beacon.spreading_factor,
         "eirp_cdb": beacon.power_cdb + sender.row.gain_cdb,
-        "rx_gain_cdb": row["rx_gain_cdb"],
+        "rx_gain_cdb": receiver.row.gain_cdb,
     }
 
 
-def plausible_by_reference(rows: Sequence[Mapping[str, Any]]) -> int | None:
-    """How many offered rows the independent reading in tests/reference finds plausible; None without a checkout."""
+def ask_reference(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the independent reading in tests/reference says of offered rows; nothing without a checkout."""
     checkout = Path(__file__).resolve().parents[1]
     if not (checkout / "tests" / "reference" / "plausible.py").exists():
-        return None
+        return []
     done = subprocess.run(
         [sys.executable, "-m", "tests.reference.plausible"],
         input="".join(json.dumps(row) + "\n" for row in rows),
@@ -145,4 +175,4 @@ def plausible_by_reference(rows: Sequence[Mapping[str, Any]]) -> int | None:
         timeout=REFERENCE_TIMEOUT_S,
         check=True,
     )
-    return int(json.loads(done.stdout)["plausible"])
+    return list(json.loads(done.stdout)["rows"])

@@ -30,6 +30,7 @@ from devnet.layout import VALIDATORS, Facts, Layout, Ports, choose_ports, load_f
 from devnet.processes import PYTHON, Supervisor
 from devnet.report import EpochLine, RunReport
 from devnet.scenarios import Scenario
+from hotspot import keys as device_keys
 from protocol.parameters import Parameters, parse
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
@@ -383,22 +384,11 @@ class Devnet:
         }
 
     def _accounting(self) -> dict[str, Any]:
-        """The ether's account of every row, with the registered cell and gain of each receiver beside it."""
+        """The ether's account of every row; each receiver by its hotspot id, which the registry knows the rest of."""
         figures = self._ask_ether(lambda ether: ether.report())
         written = json.loads((self._layout.ether / "report.json").read_text(encoding="utf-8"))
-        plan = ether_trace.load(Path(self._facts.receptions))
-        stations = {one.name: one for one in prepare(self._options).stations}
-        rows = []
-        for row in written["rows"]:
-            receiver = stations.get(row.get("receiver") or "")
-            if row.get("offered") and receiver is not None:
-                measured_cdb = plan.rows[row["row"]].rssi_cdb or 0
-                row |= {
-                    "rx_cell": f"{receiver.cell:x}",
-                    "rx_gain_cdb": receiver.gain_cdb,
-                    "rssi_dbm": f"{measured_cdb / 100:.2f}",
-                }
-            rows.append(row)
+        ids = {name: device_keys.load(self._layout.hotspot(name)).hotspot_id.hex() for name in self._facts.hotspots}
+        rows = [row | {"rx_hotspot": ids[row["receiver"]]} for row in written["rows"] if row.get("offered")]
         return figures | {"rows": rows}
 
     def problems(self) -> list[str]:
