@@ -40,7 +40,7 @@ class Claim:
 
 @cache
 def _encoder(contract: str) -> Contract:
-    from web3 import Web3
+    from chain.libraries import Web3
 
     return Web3().eth.contract(abi=artifact(contract).abi)
 

@@ -83,7 +83,7 @@ def deploy(rpc_url: str, private_key: bytes, chain_id: int, plan: Plan) -> Deplo
 
 
 def _deploy(web3: Web3, private_key: bytes, chain_id: int, plan: Plan) -> Deployment:
-    from eth_account import Account
+    from chain.libraries import Account
 
     account = Account.from_key(private_key)
     first_nonce = web3.eth.get_transaction_count(account.address, "pending")
@@ -143,7 +143,7 @@ def _creation(web3: Web3, name: str, arguments: Sequence[Any]) -> str:
 
 def _address_of(deployer: Address, nonce: int) -> Address:
     """The address of the contract an account creates with this nonce: keccak256(rlp([account, nonce]))[12:]."""
-    import rlp
+    from chain.libraries import rlp
 
     return Address(keccak256(rlp.encode([deployer, nonce]))[12:])
 
@@ -155,7 +155,7 @@ def _fee(web3: Web3) -> dict[str, int]:
 
 
 def _mined(web3: Web3, name: str, sent: bytes) -> Any:
-    from web3.exceptions import TimeExhausted
+    from chain.libraries import TimeExhausted
 
     try:
         receipt = web3.eth.wait_for_transaction_receipt(sent, timeout=RECEIPT_TIMEOUT_S)

@@ -167,7 +167,7 @@ class Decoder:
     """Turns raw logs of our contracts into events. web3's codec does the decoding."""
 
     def __init__(self) -> None:
-        from web3 import Web3
+        from chain.libraries import Web3
 
         self._codec = Web3().codec
         self._by_topic = {

@@ -165,7 +165,7 @@ class ChainReader:
             if confirmations is None:
                 return _block(self.rpc.web3.eth.get_block("finalized"))
             head = self.rpc.web3.eth.block_number
-        return self.block(max(head - confirmations, 0))
+        return self.fresh_block(max(head - confirmations, 0))
 
     def block(self, number: int) -> Block:
         """A block by its number. Ask for final ones only: they are kept."""
@@ -300,7 +300,7 @@ WRONG_CHAIN = "Nothing is signed for it: correct the RPC address or the network 
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turns what web3 raises about an answer into RequestRefused."""
-    from web3.exceptions import Web3Exception
+    from chain.libraries import Web3Exception
 
     try:
         yield

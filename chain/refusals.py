@@ -130,8 +130,7 @@ def _signature(error: Mapping[str, Any]) -> str:
 
 
 def _decode(types: list[str], data: bytes) -> tuple[Any, ...]:
-    from eth_abi.exceptions import DecodingError
-    from web3 import Web3
+    from chain.libraries import DecodingError, Web3
 
     try:
         return tuple(Web3().codec.decode(types, data))

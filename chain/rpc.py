@@ -12,11 +12,9 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from web3 import HTTPProvider, Web3
-from web3.providers.base import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from chain.errors import ChainUnavailable
+from chain.libraries import HTTPProvider, JSONBaseProvider, RPCEndpoint, RPCResponse, Web3
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10

@@ -48,7 +48,7 @@ class Sender:
     def __init__(
         self, reader: ChainReader, private_key: bytes, journal_path: Path, *, stall_after_s: float = STALL_AFTER_S
     ) -> None:
-        from eth_account import Account
+        from chain.libraries import Account
 
         self._reader = reader
         self._account: LocalAccount = Account.from_key(private_key)

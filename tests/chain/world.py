@@ -205,7 +205,7 @@ class World:
 
     def send(self, call: Call, key: bytes = RELAYER) -> Any:
         """Mines a call and returns its receipt; ContractRefused if a contract refuses."""
-        from eth_account import Account
+        from chain.libraries import Account
 
         account = Account.from_key(key)
         transaction = {"from": account.address, "to": checksum(call.to), "data": "0x" + call.data.hex()}
@@ -235,7 +235,7 @@ class World:
 
     def call(self, contract: str, function: str, *arguments: Any) -> Any:
         """A view at the newest block; ContractRefused if it refuses."""
-        from web3.exceptions import ContractLogicError
+        from chain.libraries import ContractLogicError
 
         try:
             return self.reader.call(contract, function, *arguments)

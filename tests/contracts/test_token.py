@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eth_account import Account
-
 from chain.calls import Call
+from chain.libraries import Account
 from chain.network import checksum
 from protocol.ids import Address
 from tests.chain.world import STAKE, World, owner_account, refuses
@@ -79,9 +78,7 @@ def test_votes_are_counted_by_timestamp(world: World) -> None:
 
 
 def test_a_permit_lets_another_account_spend(world: World) -> None:
-    from eth_account import Account as Accounts
-
-    holder = Accounts.from_key(OWNER_KEY)
+    holder = Account.from_key(OWNER_KEY)
     deadline = world.anvil.now_s() + 1_000
     signed = holder.sign_typed_data(
         {"name": "Farfield", "version": "1", "chainId": world.anvil.chain_id, "verifyingContract": _token(world)},
