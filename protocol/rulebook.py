@@ -29,15 +29,36 @@ class Rule:
     over: str = ""
 
 
+REGISTERED = Rule(Reason.UNKNOWN_HOTSPOT, "r.registered = 1", "Only hotspots the chain knew at B_e play.")
+NOT_FROZEN = Rule(Reason.FROZEN, "r.frozen = 0", "Governance froze it, with a published reason.")
+SIGNED = Rule(Reason.BAD_SIGNATURE, "r.signed = 1", "A report nobody signed is nobody's.")
+COMMITTED = Rule(
+    Reason.COMMIT_NOT_ON_TIME,
+    "r.on_time = 1",
+    "What was not committed before anything was public may have been copied.",
+    "r.committers",
+    "r.validators",
+)
+TRAVELLED = Rule(
+    Reason.MAPPER_TOO_FAST,
+    "v.value = 0",
+    "A mapper cannot be in two far places; which of the two is true nobody can tell, so both fall.",
+    "v.value",
+    "0",
+    "SELECT r.id, count(o.id) AS value FROM survivors r"
+    " LEFT JOIN moves m ON m.id = r.id AND m.chord_squared > m.allowed_squared"
+    " LEFT JOIN survivors o ON o.id = m.other GROUP BY r.id",
+)
+
 BEACON_RULES: tuple[Rule, ...] = (
-    Rule(Reason.UNKNOWN_HOTSPOT, "r.registered = 1", "Only hotspots the chain knew at B_e play."),
-    Rule(Reason.FROZEN, "r.frozen = 0", "Governance froze it, with a published reason."),
+    REGISTERED,
+    NOT_FROZEN,
     Rule(
         Reason.REGION_UNKNOWN,
         "r.region >= 0",
         "Without a region there is no lawful channel; a mapper stays in the region it registered in.",
     ),
-    Rule(Reason.BAD_SIGNATURE, "r.signed = 1", "A report nobody signed is nobody's."),
+    SIGNED,
     Rule(
         Reason.NO_SUCH_SLOT,
         "r.slot < r.slots",
@@ -45,13 +66,7 @@ BEACON_RULES: tuple[Rule, ...] = (
         "r.slot",
         "r.slots - 1",
     ),
-    Rule(
-        Reason.COMMIT_NOT_ON_TIME,
-        "r.on_time = 1",
-        "What was not committed before anything was public may have been copied.",
-        "r.committers",
-        "r.validators",
-    ),
+    COMMITTED,
     Rule(
         Reason.WRONG_CHANNEL,
         "r.frequency_hz = r.slot_frequency_hz",
@@ -81,30 +96,15 @@ BEACON_RULES: tuple[Rule, ...] = (
         "1",
         "SELECT r.id, count(*) OVER (PARTITION BY r.hotspot, r.slot) AS value FROM survivors r",
     ),
-    Rule(
-        Reason.MAPPER_TOO_FAST,
-        "v.value = 0",
-        "A mapper cannot be in two far places; which of the two is true nobody can tell, so both fall.",
-        "v.value",
-        "0",
-        "SELECT r.id, count(o.id) AS value FROM survivors r"
-        " LEFT JOIN moves m ON m.id = r.id AND m.chord_squared > m.allowed_squared"
-        " LEFT JOIN survivors o ON o.id = m.other GROUP BY r.id",
-    ),
+    TRAVELLED,
 )
 
 WITNESS_RULES: tuple[Rule, ...] = (
-    Rule(Reason.UNKNOWN_HOTSPOT, "r.registered = 1", "Only hotspots the chain knew at B_e play."),
-    Rule(Reason.FROZEN, "r.frozen = 0", "Governance froze it, with a published reason."),
-    Rule(Reason.BAD_SIGNATURE, "r.signed = 1", "A report nobody signed is nobody's."),
+    REGISTERED,
+    NOT_FROZEN,
+    SIGNED,
     Rule(Reason.NO_VALID_BEACON, "r.beacon >= 0", "The tag must be that of a beacon that passed every beacon rule."),
-    Rule(
-        Reason.COMMIT_NOT_ON_TIME,
-        "r.on_time = 1",
-        "What was not committed before anything was public may have been copied.",
-        "r.committers",
-        "r.validators",
-    ),
+    COMMITTED,
     Rule(Reason.OWN_BEACON, "r.hotspot <> r.beacon_hotspot", "Hearing oneself proves nothing."),
     Rule(Reason.SAME_OWNER, "r.owner <> r.beacon_owner", "Nor does hearing one's own other hotspot."),
     Rule(
@@ -173,16 +173,7 @@ WITNESS_RULES: tuple[Rule, ...] = (
         "1",
         "SELECT r.id, row_number() OVER (PARTITION BY r.hotspot, r.beacon ORDER BY r.id) AS value FROM survivors r",
     ),
-    Rule(
-        Reason.MAPPER_TOO_FAST,
-        "v.value = 0",
-        "A mapper cannot be in two far places; which of the two is true nobody can tell, so both fall.",
-        "v.value",
-        "0",
-        "SELECT r.id, count(o.id) AS value FROM survivors r"
-        " LEFT JOIN moves m ON m.id = r.id AND m.chord_squared > m.allowed_squared"
-        " LEFT JOIN survivors o ON o.id = m.other GROUP BY r.id",
-    ),
+    TRAVELLED,
     Rule(
         Reason.NOT_TWO_WAY,
         "v.value = 1",
