@@ -7,6 +7,8 @@ one can ever be mined. SQLite with full sync; the file belongs to one process at
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,15 +92,14 @@ class Journal:
 
     def add(self, nonce: int, gas: int, call: Call, attempt: Attempt) -> int:
         """A new order with its first attempt, synced to disk when this returns. Its id."""
-        self._database.execute("BEGIN")
-        cursor = self._database.execute(
-            "INSERT INTO orders (nonce, gas, contract, recipient, data, what) VALUES (?, ?, ?, ?, ?, ?)",
-            (nonce, gas, call.contract, call.to, call.data, call.what),
-        )
-        order_id = cursor.lastrowid
-        assert order_id is not None
-        self._insert(order_id, attempt)
-        self._database.execute("COMMIT")
+        with self._whole():
+            cursor = self._database.execute(
+                "INSERT INTO orders (nonce, gas, contract, recipient, data, what) VALUES (?, ?, ?, ?, ?, ?)",
+                (nonce, gas, call.contract, call.to, call.data, call.what),
+            )
+            order_id = cursor.lastrowid
+            assert order_id is not None
+            self._insert(order_id, attempt)
         return order_id
 
     def add_attempt(self, order_id: int, attempt: Attempt) -> None:
@@ -107,14 +108,25 @@ class Journal:
 
     def move(self, order_id: int, nonce: int, attempt: Attempt) -> None:
         """The order goes to another nonce, because somebody else's transaction has used its own for good."""
+        with self._whole():
+            self._database.execute("UPDATE orders SET nonce = ? WHERE id = ?", (nonce, order_id))
+            self._insert(order_id, attempt)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """All of what happens inside is written, or nothing."""
         self._database.execute("BEGIN")
-        self._database.execute("UPDATE orders SET nonce = ? WHERE id = ?", (nonce, order_id))
-        self._insert(order_id, attempt)
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
         self._database.execute("COMMIT")
 
     def _insert(self, order_id: int, attempt: Attempt) -> None:
+        # The same call signed again with the same nonce and fees is the same transaction: it goes to the newer order.
         self._database.execute(
-            "INSERT INTO attempts (hash, order_id, raw, max_fee_wei, tip_wei) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO attempts (hash, order_id, raw, max_fee_wei, tip_wei) VALUES (?, ?, ?, ?, ?)",
             (attempt.hash, order_id, attempt.raw, str(attempt.fees.max_wei), str(attempt.fees.tip_wei)),
         )
 
