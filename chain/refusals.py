@@ -69,7 +69,8 @@ class _Shown:
         return FORMATS[spec](self._value)
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A second of unix time as people read it."""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
@@ -88,7 +89,7 @@ def far(base_units: int) -> str:
 
 FORMATS: Mapping[str, Callable[[Any], str]] = {
     "": str,
-    "time": _moment,
+    "time": moment,
     "id": _identity,
     "far": far,
     "cell": "{:x}".format,
