@@ -66,6 +66,7 @@ class Ledger:
     """Everything one radio sent in the last hour, whoever ordered it."""
 
     def __init__(self, region: str, sent: Iterable[Transmission] = ()) -> None:
+        self.region = region
         self._bands = BANDS.get(region)
         self._sent: dict[Band, list[Transmission]] = {band: [] for band in self._bands or ()}
         for one in sent:
@@ -99,6 +100,10 @@ class Ledger:
         band = self._band(transmission.frequency_hz)
         if band is not None:
             self._sent[band] = [one for one in self._sent[band] if one != transmission]
+
+    def sent(self) -> list[Transmission]:
+        """Every transmission the ledger still holds."""
+        return [one for band in self._sent.values() for one in band]
 
     def used_us(self, now_ms: int) -> dict[str, tuple[int, int]]:
         """By sub-band in MHz: time on air in the last hour, and the most allowed."""

@@ -1,0 +1,37 @@
+"""The chain as the hotspot needs it: one view per epoch, at the last final block before the epoch's seed is due."""
+
+from __future__ import annotations
+
+from chain.errors import ChainError
+from chain.history import History
+from chain.reader import ChainReader
+from hotspot.epochs import Anchor, ChainSilentError
+
+
+class ChainAnchors:
+    """Reads registry and validators as they were at a block. Blocking; call it from a thread."""
+
+    def __init__(self, reader: ChainReader) -> None:
+        self._reader = reader
+        self._history = History(reader)
+
+    def anchor(self, deadline_ms: int) -> Anchor | None:
+        """The chain at the last block before a moment, or None while that is not final. ChainSilentError."""
+        try:
+            block = self._reader.last_block_before(deadline_ms)
+            if block is None:
+                return None
+            reached = self._history.refresh()
+        except ValueError as error:  # the chain itself began later: no such epoch
+            raise ChainSilentError(str(error)) from error
+        except ChainError as error:
+            raise ChainSilentError(str(error)) from error
+        if reached.number < block.number:
+            return None
+        entries = self._history.registry_at(block.number)
+        return Anchor(
+            block_number=block.number,
+            block_hash=block.hash,
+            registry={entry.hotspot_id: entry.row for entry in entries},
+            members=tuple(self._history.validators_at(block.number).members),
+        )
