@@ -5,6 +5,7 @@ A test hands in a Disk that counts, so that "an fsync precedes every receipt" ca
 
 from __future__ import annotations
 
+import itertools
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKSUM_BYTES = 4
+_aside_numbers = itertools.count()
 
 
 class Disk:
@@ -29,15 +31,25 @@ class Disk:
 
     def write_whole(self, path: Path, data: bytes) -> None:
         """Makes `path` hold `data`, whole or not at all: written aside, synced, renamed, the directory synced."""
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside = path.with_name(f".{path.name}.{os.getpid()}.{next(_aside_numbers)}")
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             self.append(descriptor, data)
             self.sync(descriptor)
+        except OSError:
+            aside.unlink()
+            raise
         finally:
             os.close(descriptor)
         aside.replace(path)
         self.sync_directory(path.parent)
+
+    def make_directory(self, path: Path) -> None:
+        """Makes a directory and those above it that are missing; all of them survive a power cut."""
+        missing = [one for one in (path, *path.parents) if not one.exists()]
+        for one in reversed(missing):
+            one.mkdir(exist_ok=True)
+            self.sync_directory(one.parent)
 
     def sync_directory(self, directory: Path) -> None:
         """Makes a directory's entries survive a power cut."""
@@ -50,31 +62,35 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What a log held when it was opened: its whole rows, and how many bytes did not belong to one."""
+    """What a log held when it was opened: its whole rows, and how many bytes did not belong to one.
 
-    rows: tuple[bytes, ...]
-    damaged_bytes: int
+    A damaged row before a whole one was synced once: it is lost. Damage at the end may be an append nobody was told of.
+    """
+
+    rows: tuple[bytes, ...] = ()
+    damaged_bytes: int = 0
+    lost_rows: int = 0
 
 
 class RowLog:
-    """An append-only file of fixed-width rows, each with its CRC-32. A torn tail is cut off when it is opened."""
+    """An append-only file of fixed-width rows, each with its CRC-32. A damaged tail is cut off when it is opened."""
 
     def __init__(self, path: Path, row_bytes: int, disk: Disk) -> None:
         self._path, self._row_bytes, self._disk = path, row_bytes, disk
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_directory(path.parent)
         existed = path.exists()
-        self.recovered = self._recover() if existed else Recovered((), 0)
+        self.recovered = self._recover() if existed else Recovered()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         if not existed:
             disk.sync_directory(path.parent)
 
     def _recover(self) -> Recovered:
         data, step = self._path.read_bytes(), self._row_bytes + CHECKSUM_BYTES
-        whole = len(data) - len(data) % step
-        rows = tuple(_checked_rows(data[:whole], self._row_bytes))
-        if whole < len(data):
-            os.truncate(self._path, whole)
-        return Recovered(rows, len(data) - len(rows) * step)
+        read = list(_checked_rows(data, self._row_bytes))
+        rows = tuple(row for row in read if row is not None)
+        last = max((place for place, row in enumerate(read) if row is not None), default=-1)
+        os.truncate(self._path, (last + 1) * step)
+        return Recovered(rows, len(data) - len(rows) * step, last + 1 - len(rows))
 
     def append(self, rows: Sequence[bytes]) -> None:
         """Appends rows and syncs; after OSError none of them counts (a partial write is cut off again)."""
@@ -91,9 +107,9 @@ class RowLog:
         os.close(self._descriptor)
 
 
-def _checked_rows(data: bytes, row_bytes: int) -> Iterator[bytes]:
+def _checked_rows(data: bytes, row_bytes: int) -> Iterator[bytes | None]:
+    """Each row, or None in place of a damaged one."""
     step = row_bytes + CHECKSUM_BYTES
     for at in range(0, len(data), step):
         row, checksum = data[at : at + row_bytes], data[at + row_bytes : at + step]
-        if zlib.crc32(row).to_bytes(CHECKSUM_BYTES, "big") == checksum:
-            yield row
+        yield row if zlib.crc32(row).to_bytes(CHECKSUM_BYTES, "big") == checksum else None
