@@ -14,18 +14,18 @@ class BlobStore:
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._directory, self._disk = directory, disk
-        directory.mkdir(parents=True, exist_ok=True)
+        disk.make_directory(directory)
 
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()
         return self._directory / name[:2] / name
 
     def put(self, data: bytes) -> bytes:
-        """Stores a blob durably and returns its sha256; storing it again changes nothing."""
+        """Stores a blob durably and returns its sha256; storing it again only heals a damaged one."""
         digest = sha256(data)
-        path = self._path(digest)
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True)
+        if self.get(digest) is None:
+            path = self._path(digest)
+            self._disk.make_directory(path.parent)
             self._disk.write_whole(path, data)
         return digest
 
@@ -47,6 +47,7 @@ class BlobStore:
         except FileNotFoundError:
             return None
         try:
-            return os.pread(descriptor, length, offset), os.fstat(descriptor).st_size
+            total_bytes = os.fstat(descriptor).st_size
+            return os.pread(descriptor, length, min(offset, total_bytes)), total_bytes
         finally:
             os.close(descriptor)
