@@ -29,16 +29,18 @@ class EpochRecord:
         return bool(self.state)
 
 
+class DamagedRecordError(ValueError):
+    """A record cannot be read; the message is a sentence with the next step."""
+
+
 class EpochFiles:
     """One small file per epoch; each is whole or absent."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._directory, self._disk = directory, disk
-        directory.mkdir(parents=True, exist_ok=True)
-        self._records: dict[int, EpochRecord] = {}
-        for path in sorted(directory.glob("epoch-*.json")):
-            record = EpochRecord(**json.loads(path.read_text(encoding="utf-8")))
-            self._records[record.epoch] = record
+        disk.make_directory(directory)
+        records = (_read(path) for path in sorted(directory.glob("epoch-*.json")))
+        self._records = {record.epoch: record for record in records}
 
     def get(self, epoch: int) -> EpochRecord:
         return self._records.get(epoch, EpochRecord(epoch))
@@ -62,3 +64,12 @@ class EpochFiles:
     def _newest(self, wanted: Callable[[EpochRecord], bool]) -> EpochRecord | None:
         epochs = [epoch for epoch, record in self._records.items() if wanted(record)]
         return self._records[max(epochs)] if epochs else None
+
+
+def _read(path: Path) -> EpochRecord:
+    try:
+        return EpochRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DamagedRecordError(
+            f"{path} is damaged: {error}. Move it away; the epoch is settled again from public evidence."
+        ) from error
