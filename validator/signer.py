@@ -6,6 +6,7 @@ another, the signer refuses. A restart changes nothing.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -60,13 +61,25 @@ class EquivocationError(Exception):
     """The signer was asked to contradict what it has signed: something was computed twice, differently."""
 
 
+class JournalDamagedError(Exception):
+    """The journal has lost signatures that were given away; the message is a sentence with the next step."""
+
+
 class Signer:
-    """Signs for one validator."""
+    """Signs for one validator. Thread-safe: of two threads that ask at once, the second sees what the first signed."""
 
     def __init__(self, key: coincurve.PrivateKey, domain: Domain, journal: Path, disk: Disk) -> None:
         self._key, self._domain = key, domain
+        self._lock = threading.Lock()
         self.address = quorum_address(key)
         self._log = RowLog(journal, Signed.width(), disk)
+        lost = self._log.recovered.lost_rows
+        if lost:
+            self._log.close()
+            raise JournalDamagedError(
+                f"{journal} has lost {lost} of the signatures this key has given. "
+                "Restore the file from a backup, or go on with a new key: signing twice could cost the stake."
+            )
         rows = (Signed.decode(row) for row in self._log.recovered.rows)
         self._signed = {row.key: row for row in rows if row is not None}
 
@@ -85,13 +98,17 @@ class Signer:
         """A receipt binds nobody later; it is not journaled."""
         return sign_quorum(self._key, self._domain.digest(receipt))
 
+    def close(self) -> None:
+        """Gives the journal back."""
+        self._log.close()
+
     def _once(self, subject: Subject, epoch: int, about: Address, set_id: int, digest: bytes) -> bytes:
-        known = self._signed.get((subject, epoch, about, set_id))
-        if known is not None:
-            if known.digest != digest:
-                raise EquivocationError(f"another {subject.name.lower()} of epoch {epoch} is signed already")
-            return known.signature
-        row = Signed(subject, epoch, about, set_id, digest, sign_quorum(self._key, digest))
-        self._log.append([row.encode()])
-        self._signed[row.key] = row
-        return row.signature
+        with self._lock:
+            known = self._signed.get((subject, epoch, about, set_id))
+            if known is None:
+                known = Signed(subject, epoch, about, set_id, digest, sign_quorum(self._key, digest))
+                self._log.append([known.encode()])
+                self._signed[known.key] = known
+        if known.digest != digest:
+            raise EquivocationError(f"another {subject.name.lower()} of epoch {epoch} is signed already")
+        return known.signature
