@@ -139,7 +139,7 @@ def _pack(specifier: str, folder: Path) -> Path:
     command = [str(npm()), "pack", specifier, "--silent", "--ignore-scripts"]
     try:
         done = subprocess.run(
-            command, cwd=folder, env=_with_node(), capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
+            command, cwd=folder, env=with_node(), capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolchainError(f"npm could not fetch {specifier}: {error}. Check the network and start again.") from error
@@ -214,7 +214,7 @@ def _install_node() -> None:
         raise ToolchainError(f"Node could not be installed: {done.stderr.strip()[-400:]} Install Node 20 or later.")
 
 
-def _with_node() -> dict[str, str]:
+def with_node() -> dict[str, str]:
     """The environment in which programs find node, wherever it came from."""
     return os.environ | {"PATH": os.pathsep.join([str(node().parent), os.environ.get("PATH", "")])}
 
@@ -240,12 +240,12 @@ def anvil_command(
 
 def run_forge(arguments: list[str], contracts: Path) -> int:
     """Runs forge in the contracts folder with node on PATH, for the solc wrapper. Its exit code."""
-    return subprocess.run([str(forge()), *arguments], cwd=contracts, env=_with_node(), check=False).returncode
+    return subprocess.run([str(forge()), *arguments], cwd=contracts, env=with_node(), check=False).returncode
 
 
 def run_node_program(program: Path, arguments: list[str], checkout: Path) -> int:
     """Runs npm or node in the checkout with node on PATH. Its exit code."""
-    return subprocess.run([str(program), *arguments], cwd=checkout, env=_with_node(), check=False).returncode
+    return subprocess.run([str(program), *arguments], cwd=checkout, env=with_node(), check=False).returncode
 
 
 def main() -> int:

@@ -131,9 +131,7 @@ contract Epochs is EIP712 {
         address indexed owner, address indexed key, uint128 stake, uint64 effectiveEpoch, uint64 setId
     );
     /// @notice A validator published what evidence it holds for an epoch. The order of these events closes the epoch.
-    event ManifestPosted(
-        uint64 indexed epoch, address indexed validator, bytes32 manifestHash, bytes[] signatures
-    );
+    event ManifestPosted(uint64 indexed epoch, address indexed validator, bytes32 manifestHash, bytes[] signatures);
     /// @notice A root was accepted; `signers` are the owner accounts of those who signed it.
     event RootSubmitted(
         uint64 indexed epoch,
@@ -309,9 +307,10 @@ contract Epochs is EIP712 {
 
     /// @notice The EIP-712 digest validators sign for a root.
     function rootDigest(EpochRoot calldata r) public view returns (bytes32) {
-        return _hashTypedDataV4(
-            keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, r.epoch, r.setId, r.root, r.dataHash, r.cumTotal))
-        );
+        return
+            _hashTypedDataV4(
+                keccak256(abi.encode(EPOCH_ROOT_TYPEHASH, r.epoch, r.setId, r.root, r.dataHash, r.cumTotal))
+            );
     }
 
     /// @notice True if these signatures over `digest` are valid, ascending, and of more than two thirds of the stake.

@@ -11,8 +11,8 @@ library H3Cell {
     /// @dev The lowest bit of each of the fifteen digits.
     uint256 private constant LOW_BITS = ((uint256(1) << DIGITS_BITS) - 1) / 7;
     /// @dev Bit b is set for a pentagon base cell: 4, 14, 24, 38, 49, 58, 63, 72, 83, 97, 107, 117.
-    uint256 private constant PENTAGONS = (1 << 4) | (1 << 14) | (1 << 24) | (1 << 38) | (1 << 49) | (1 << 58) | (1 << 63)
-        | (1 << 72) | (1 << 83) | (1 << 97) | (1 << 107) | (1 << 117);
+    uint256 private constant PENTAGONS = (1 << 4) | (1 << 14) | (1 << 24) | (1 << 38) | (1 << 49) | (1 << 58)
+        | (1 << 63) | (1 << 72) | (1 << 83) | (1 << 97) | (1 << 107) | (1 << 117);
 
     /// @notice True if `index` is an H3 cell whose resolution lies between the two given, both included.
     function isCell(uint64 index, uint256 minResolution, uint256 maxResolution) internal pure returns (bool) {

@@ -107,15 +107,11 @@ contract Hotspots {
     }
 
     /// @notice The SHA-256 a device signs: type, chain id, this contract, then the registration's canonical bytes.
-    function registrationHash(
-        uint256 x,
-        uint256 y,
-        address owner,
-        uint64 cell,
-        int16 gain,
-        int16 elevation,
-        uint8 kind
-    ) public view returns (bytes32) {
+    function registrationHash(uint256 x, uint256 y, address owner, uint64 cell, int16 gain, int16 elevation, uint8 kind)
+        public
+        view
+        returns (bytes32)
+    {
         bytes memory head = abi.encodePacked(REGISTRATION, uint64(block.chainid), address(this), x, y);
         return sha256(bytes.concat(head, abi.encodePacked(owner, cell, gain, elevation, kind)));
     }
