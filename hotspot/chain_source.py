@@ -6,6 +6,8 @@ from chain.errors import ChainError
 from chain.history import History
 from chain.reader import ChainReader
 from hotspot.epochs import Anchor, ChainSilentError
+from protocol.ids import HotspotId
+from protocol.records import RegistryRow
 
 
 class ChainAnchors:
@@ -14,6 +16,14 @@ class ChainAnchors:
     def __init__(self, reader: ChainReader) -> None:
         self._reader = reader
         self._history = History(reader)
+
+    def registered(self, hotspot_id: HotspotId) -> RegistryRow | None:
+        """The hotspot at the final block, or None. ChainSilentError."""
+        try:
+            entries = self._history.registry_at(self._history.refresh().number)
+        except ChainError as error:
+            raise ChainSilentError(str(error)) from error
+        return next((entry.row for entry in entries if entry.hotspot_id == hotspot_id), None)
 
     def anchor(self, deadline_ms: int) -> Anchor | None:
         """The chain at the last block before a moment, or None while that is not final. ChainSilentError."""

@@ -1,0 +1,76 @@
+"""Asks a running hotspot what it does. Standard library only, so that `farfield hotspot status` is instant.
+
+DIR/status.json tells where the hotspot of a directory answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hotspot.files import write_whole
+
+STATUS_FILE = "status.json"
+HOST = "127.0.0.1"
+TIMEOUT_S = 2.0
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where a hotspot's status is, and where it listens for forwarders."""
+
+    pid: int
+    host: str
+    port: int
+    hotspot_id: str
+    listen: str
+
+
+def write_pointer(directory: Path, port: int, hotspot_id: str, listen: str) -> None:
+    """Says where this process answers for the hotspot of a directory."""
+    pointer = Pointer(os.getpid(), HOST, port, hotspot_id, listen)
+    write_whole(directory / STATUS_FILE, json.dumps(asdict(pointer)).encode() + b"\n")
+
+
+class NotRunningError(Exception):
+    """No hotspot answers for a directory; the message says what to do."""
+
+
+class NotOursError(Exception):
+    """Another program answers on the port a hotspot had."""
+
+
+def ask(directory: Path) -> dict[str, Any]:
+    """What the hotspot of a directory says of itself; NotRunningError if none answers."""
+    hint = f"Start it with `farfield hotspot run --directory {directory}`."
+    try:
+        pointer = Pointer(**json.loads((directory / STATUS_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise NotRunningError(f"No hotspot has run in {directory} yet. {hint}") from error
+    try:
+        answer = _get(pointer.host, pointer.port, f"/{pointer.hotspot_id}")
+    except (OSError, ValueError, NotOursError) as error:
+        raise NotRunningError(
+            f"The hotspot of {directory} does not run (last process id {pointer.pid}). {hint}"
+        ) from error
+    return answer
+
+
+def _get(host: str, port: int, path: str) -> dict[str, Any]:
+    with socket.create_connection((host, port), timeout=TIMEOUT_S) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("ascii"))
+        data = b""
+        while len(data) <= MAX_ANSWER_BYTES and (piece := connection.recv(65_536)):
+            data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise NotOursError
+    answer = json.loads(body)
+    if not isinstance(answer, dict):
+        raise NotOursError
+    return answer
