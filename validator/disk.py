@@ -78,11 +78,9 @@ class RowLog:
     def __init__(self, path: Path, row_bytes: int, disk: Disk) -> None:
         self._path, self._row_bytes, self._disk = path, row_bytes, disk
         disk.make_directory(path.parent)
-        existed = path.exists()
-        self.recovered = self._recover() if existed else Recovered()
+        self.recovered = self._recover() if path.exists() else Recovered()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        if not existed:
-            disk.sync_directory(path.parent)
+        disk.sync_directory(path.parent)
 
     def _recover(self) -> Recovered:
         data, step = self._path.read_bytes(), self._row_bytes + CHECKSUM_BYTES

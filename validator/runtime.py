@@ -143,7 +143,7 @@ class Runtime:
                 self._launch(epoch, act)
         for old in [epoch for epoch in self._work if epoch < first - KEPT_WORK]:
             del self._work[old]
-        self._p.inbox.forget_before(min(first, newest - CLOSING_EPOCHS))
+        await self._p.inbox.forget_before(min(first, newest - CLOSING_EPOCHS))
 
     def _open_epochs(self, first: int, newest: int) -> list[int]:
         """Epochs with something to do: the next to settle, the last one whose root pays, and the newest few."""
