@@ -27,6 +27,7 @@ COARSEST_EDGE_DEG = 0.25
 MAX_EDGE_PIECES = 200_000
 SNAP_M = 0.001
 SLIVER_M2 = 1.0
+SHOWN_TOLERANCE_M = 0.5
 GAPS = 5
 MAX_EXTENT_DEG = 60.0
 CELL_MARGIN_DEG = 0.02
@@ -65,6 +66,7 @@ class AreaCoverage:
     gap_count: int
     covered: dict[str, Any]
     uncovered: dict[str, Any]
+    outline: dict[str, Any]
 
 
 def area_coverage(area: BaseGeometry, cells: Iterable[int]) -> AreaCoverage:
@@ -88,6 +90,7 @@ def area_coverage(area: BaseGeometry, cells: Iterable[int]) -> AreaCoverage:
         gap_count=len(parts),
         covered=plane.geojson(covered),
         uncovered=plane.geojson(uncovered),
+        outline=plane.geojson(inside),
     )
 
 
@@ -137,8 +140,8 @@ class Plane:
         return shapely.transform(shape, self._forward)
 
     def geojson(self, shape: BaseGeometry) -> dict[str, Any]:
-        """A shape of the plane as a GeoJSON geometry, degrees with seven decimals (1 cm)."""
-        degrees = shapely.transform(shape, self._back)
+        """A shape of the plane as a GeoJSON geometry, true to half a metre, without the points of our own cutting."""
+        degrees = shapely.transform(shapely.simplify(shape, SHOWN_TOLERANCE_M), self._back)
         found = shapely.geometry.mapping(degrees)
         return {"type": found["type"], "coordinates": _rounded(found.get("coordinates", ()))}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from coverage_maps.names import hotspot_name
 from coverage_maps.view import CellView, EpochView, HotspotView, SiteView
 from protocol import geo
 from protocol.arithmetic import MICRO, half_even
 from protocol.need import need_u, signal_range
 from protocol.reasons import SENTENCES, Reason
+from protocol.registry import Registered
 
 COUNT_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 SIGNAL_WORDS = ((0, "strong"), (250_000, "good"), (500_000, "fair"), (800_000, "weak"), (MICRO - 1, "very weak"))
@@ -33,9 +35,11 @@ def weight(weight_u: int) -> str:
 
 
 def tokens(base_units: int) -> str:
-    """Whole tokens with two decimals, rounded down, thousands apart by a thin gap: 1 234.50."""
+    """Tokens rounded down, as the page writes them: 36,917 whole ones from ten on, else two decimals."""
     hundredths = base_units * 100 // TOKEN_UNIT
-    return f"{hundredths // 100:,}.{hundredths % 100:02d}".replace(",", " ")
+    if hundredths == 0 or hundredths >= 1_000:
+        return f"{hundredths // 100:,}"
+    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 def signal_word(view: EpochView, cell: int, signal_cdb: int) -> str:
@@ -69,43 +73,52 @@ def _sites_clause(cell: CellView) -> str:
 
 
 def hotspot_sentence(view: EpochView, one: HotspotView) -> str:
-    """What a hotspot is doing and what came of it, with the reason when nothing did."""
+    """What a hotspot did and what came of it, with the reason when nothing did."""
+    name, epoch = hotspot_name(one.hotspot.hotspot_id), view.epoch
     if one.kind.is_mapper:
-        return _mapper_sentence(view, one)
-    paid = [site for _, site in one.sites if site.points]
+        return _mapper_sentence(name, epoch, one)
     if one.earned:
-        cells = f"{count_word(len(paid))} cell{'s' if len(paid) != 1 else ''}"
-        return f"Earned {tokens(one.earned)} tokens in epoch {view.epoch}: it proves coverage in {cells}."
+        paid = sum(1 for _, site in one.sites if site.points)
+        cells = f"{count_word(paid)} cell{'s' if paid != 1 else ''}"
+        return f"{name} earned {tokens(one.earned)} tokens in epoch {epoch}: it proves coverage in {cells}."
     if one.links:
-        return f"Heard, but not paid in epoch {view.epoch}: {_unpaid(one)}"
+        return f"{name} was heard in epoch {epoch}, but not paid: {_unpaid(one)}"
     if one.beacons or one.witnesses:
-        return f"Earned nothing in epoch {view.epoch}: {_main_reason(one)}"
-    if one.hotspot.row.since_epoch > view.epoch:
-        return f"Registered; it plays from epoch {one.hotspot.row.since_epoch}."
-    return f"Silent in epoch {view.epoch}: it sent and heard nothing. Check its power, forwarder and connection."
+        return f"{name} earned nothing in epoch {epoch}: {_main_reason(one)}"
+    return f"{name} was silent in epoch {epoch}: it sent and heard nothing. Check its power, forwarder and connection."
 
 
-def _mapper_sentence(view: EpochView, one: HotspotView) -> str:
+def new_hotspot_sentence(hotspot: Registered) -> str:
+    """What is to be said of a hotspot the epoch does not know."""
+    return f"{hotspot_name(hotspot.hotspot_id)} is registered and plays from epoch {hotspot.row.since_epoch}."
+
+
+def _mapper_sentence(name: str, epoch: int, one: HotspotView) -> str:
     heard = {link.receiver.hotspot_id for link in one.links if link.sender.hotspot_id == one.hotspot.hotspot_id}
     if heard:
         by = f"{count_word(len(heard))} hotspot{'s' if len(heard) != 1 else ''}"
-        return f"A mapper, heard by {by} in epoch {view.epoch}: it shows where they reach. Mappers are not paid yet."
+        return f"{name}, a mapper, was heard by {by} in epoch {epoch} and shows where they reach. It is not paid yet."
     if one.beacons or one.witnesses:
-        return f"A mapper that proved nothing in epoch {view.epoch}: {_main_reason(one)}"
-    return f"A mapper, silent in epoch {view.epoch}."
+        return f"{name}, a mapper, proved nothing in epoch {epoch}: {_main_reason(one)}"
+    return f"{name}, a mapper, was silent in epoch {epoch}."
 
 
 def _unpaid(one: HotspotView) -> str:
     reasons = [site.reason for _, site in one.sites if site.reason]
-    return SENTENCES[reasons[0]] if reasons else "its links prove no cell for it yet."
+    return _continued(SENTENCES[reasons[0]]) if reasons else "its links prove no cell for it yet."
 
 
 def _main_reason(one: HotspotView) -> str:
     if one.rejections:
-        return SENTENCES[one.rejections[0].reason]
+        return _continued(SENTENCES[one.rejections[0].reason])
     if one.beacons_accepted:
         return "no other owner's hotspot heard its beacons, and it heard none."
     return "nothing it sent was judged."
+
+
+def _continued(sentence: str) -> str:
+    """A sentence after a colon: no capital, unless it begins with an abbreviation."""
+    return sentence if sentence[1:2].isupper() else sentence[0].lower() + sentence[1:]
 
 
 def site_sentence(site: SiteView) -> str:

@@ -285,7 +285,7 @@ def hotspot_shape(snapshot: Snapshot, hotspot: Registered, view: EpochView | Non
     }
     seen = view.hotspots.get(hotspot.hotspot_id) if view else None
     if view is None or seen is None:
-        return row | {"epoch": view.epoch if view else None, "sentence": _new_sentence(hotspot)}
+        return row | {"epoch": view.epoch if view else None, "sentence": sentences.new_hotspot_sentence(hotspot)}
     return row | {
         "epoch": view.epoch,
         "sentence": sentences.hotspot_sentence(view, seen),
@@ -301,10 +301,6 @@ def hotspot_shape(snapshot: Snapshot, hotspot: Registered, view: EpochView | Non
         "proves": sorted({cell_text(cell) for cell in _measured_cells(view, hotspot.hotspot_id)}),
         "connections": _connections(seen)[:MAX_LINKS],
     }
-
-
-def _new_sentence(hotspot: Registered) -> str:
-    return f"Registered; it plays from epoch {hotspot.row.since_epoch}."
 
 
 def _earnings(snapshot: Snapshot, hotspot_id: HotspotId) -> list[Shape]:
@@ -361,6 +357,7 @@ def area_shape(view: EpochView, found: AreaCoverage) -> Shape:
         "gaps": [_gap_shape(view, number, gap) for number, gap in enumerate(found.gaps, 1)],
         "covered": found.covered,
         "uncovered": found.uncovered,
+        "outline": found.outline,
     }
 
 
