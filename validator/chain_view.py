@@ -24,6 +24,8 @@ from protocol.registry import Registered
 from protocol.schedule import epoch_at, epoch_start_ms
 
 KEPT_EPOCHS = 64
+KEPT = {"newest": 1, "keys": 4, "registry": 16}
+"""How many answers of a kind are kept, where each of them is as large as the registry."""
 T = TypeVar("T")
 
 
@@ -48,8 +50,11 @@ class ChainView:
         self._final = history.block
 
     def refresh(self) -> None:
-        """Reads what is new; ChainUnavailable changes nothing."""
-        self._final = self.history.refresh()
+        """Reads what is new; ChainUnavailable changes nothing. A chain that lost its end is asked everything again."""
+        before, final = self._final, self.history.refresh()
+        if before is not None and before != final and self.reader.fresh_block(before.number).hash != before.hash:
+            self._kept.clear()
+        self._final = final
 
     @property
     def final(self) -> Block:
@@ -95,6 +100,10 @@ class ChainView:
         if registry is None:
             return None
         return self._keep("keys", epoch, lambda: {one: hotspot.key() for one, hotspot in registry.items()})
+
+    def known_keys(self, epoch: int) -> Mapping[HotspotId, PublicKey | None] | None:
+        """`keys` as far as they are kept: never waits for the chain."""
+        return self._cache("keys").get(epoch)  # type: ignore[return-value]
 
     def newest_registry(self) -> Mapping[HotspotId, Registered]:
         """Hotspots at the final block."""
@@ -174,7 +183,7 @@ class ChainView:
     def _remember(self, name: str, key: int, value: object) -> None:
         cache = self._cache(name)
         cache[key] = value
-        while len(cache) > KEPT_EPOCHS:
+        while len(cache) > KEPT.get(name, KEPT_EPOCHS):
             cache.popitem(last=False)
 
     def _keep(self, name: str, key: int, find: Callable[[], T | None]) -> T | None:

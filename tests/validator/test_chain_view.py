@@ -1,0 +1,111 @@
+"""What the chain says of each epoch, and that no more of it is kept than fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from chain.errors import ChainUnavailable
+from protocol.closing import Member
+from protocol.encoding import epoch_draw, epoch_seed
+from protocol.keys import quorum_address
+from tests.factories import DEVNET, NETWORK, make_device, north_of_ulm, validator_key
+from tests.validator.fakes import FINAL_BLOCKS, FakeChain, ManualClock
+from tests.validator.nodes import owner_of, start_ms
+from validator.chain_view import KEPT, KEPT_EPOCHS, ChainView
+
+LEAD_MS = DEVNET.epoch.seed_lead_ms
+FINAL_MS = 1_000 * FINAL_BLOCKS
+
+
+def chain_at(time_ms: int) -> FakeChain:
+    members = [Member(owner_of(n), quorum_address(validator_key(f"v{n}")), 100) for n in range(1, 5)]
+    return FakeChain(ManualClock(time_ms), members)
+
+
+def view_of(chain: FakeChain) -> ChainView:
+    view = ChainView(chain, chain, DEVNET)  # type: ignore[arg-type]
+    view.refresh()
+    return view
+
+
+def test_a_seed_is_known_once_a_final_block_lies_behind_its_deadline() -> None:
+    chain = chain_at(start_ms(1) - LEAD_MS + FINAL_MS)
+    view = view_of(chain)
+    assert view.seed(1) is None
+    chain.clock.time_ms += 1_000
+    assert view.seed(1) is None
+    view.refresh()
+    assert view.seed(1) == epoch_seed(NETWORK, 1, chain.seed_block(1).hash)
+
+
+def test_a_hotspot_plays_once_its_registration_is_in_the_seeds_block() -> None:
+    chain = chain_at(start_ms(3))
+    seed_block = chain.seed_block(2).number
+    early = make_device("early", north_of_ulm(0), block=seed_block)
+    late = make_device("late", north_of_ulm(2), block=seed_block + 1)
+    chain.register(early, late)
+    view = view_of(chain)
+    assert set(view.registry(2) or {}) == set(view.keys(2) or {}) == {early.hotspot_id}
+    assert set(view.registry(3) or {}) == {early.hotspot_id, late.hotspot_id}
+
+
+def test_a_draw_is_known_once_the_first_block_of_the_next_epoch_is_final() -> None:
+    chain = chain_at(start_ms(2) + FINAL_MS)
+    view = view_of(chain)
+    assert view.draw(1) is None
+    chain.clock.time_ms += 1_000
+    view.refresh()
+    first = chain.block_numbered(chain.number_at(start_ms(2)))
+    assert view.draw(1) == epoch_draw(NETWORK, 1, first.hash)
+
+
+def test_known_keys_never_wait_for_the_chain() -> None:
+    chain = chain_at(start_ms(2))
+    device = make_device("a", north_of_ulm(0))
+    chain.register(device)
+    view = view_of(chain)
+    chain.down = True
+    assert view.known_keys(1) is None
+    chain.down = False
+    view.keys(1)
+    chain.down = True
+    assert set(view.known_keys(1) or {}) == {device.hotspot_id}
+
+
+def test_a_silent_chain_changes_nothing() -> None:
+    chain = chain_at(start_ms(2))
+    view = view_of(chain)
+    before = view.final
+    chain.down, chain.clock.time_ms = True, start_ms(3)
+    with pytest.raises(ChainUnavailable):
+        view.refresh()
+    assert view.final == before
+
+
+def test_a_chain_that_lost_its_end_is_asked_again() -> None:
+    chain = chain_at(start_ms(2))
+    view = view_of(chain)
+    lost = view.seed(2)
+    chain.lost_from = chain.seed_block(2).number
+    chain.clock.time_ms += 5_000
+    view.refresh()
+    assert view.seed(2) == epoch_seed(NETWORK, 2, chain.seed_block(2).hash)
+    assert view.seed(2) != lost
+    assert view.seed(1) == epoch_seed(NETWORK, 1, chain.seed_block(1).hash)
+
+
+def test_what_is_kept_is_bounded_over_many_epochs_and_blocks() -> None:
+    chain = chain_at(start_ms(1))
+    chain.register(make_device("a", north_of_ulm(0)))
+    view = view_of(chain)
+    for epoch in range(1, 2 * KEPT_EPOCHS):
+        chain.clock.time_ms = start_ms(epoch + 8)
+        view.refresh()
+        assert view.keys(epoch) is not None
+        assert view.newest_registry()
+        closing = view.closing(epoch)
+        assert closing is not None
+        assert view.draw(epoch) is not None
+    sizes = {name: len(kept) for name, kept in view._kept.items()}
+    assert {name: sizes[name] for name in KEPT} == KEPT
+    assert max(sizes.values()) == KEPT_EPOCHS
