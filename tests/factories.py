@@ -1,4 +1,4 @@
-"""A small honest world for tests: hotspots with keys, beacons, witnesses, commits, manifests. Every part can be bent."""
+"""A small honest world for tests: hotspots with keys, beacons, witnesses, commits, manifests. All of it can be bent."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from protocol.evidence import CountedManifest
 from protocol.ids import Address, HotspotId, Kind
 from protocol.keys import coordinates, hotspot_id, quorum_address, sign_device
 from protocol.manifest import BEACONS, COMMITS, WITNESSES, Manifest, cells_named, seal_segment
-from protocol.need import NeedSource
+from protocol.need import NeedMap, NeedSource
 from protocol.parameters import Parameters, parse
 from protocol.records import (
     REPORT,
+    SEGMENT_ROWS,
     Beacon,
     Commit,
     Position,
@@ -107,6 +108,19 @@ def sign_report(device: Device, canonical: bytes) -> bytes:
     return sign_device(device.key, signed_bytes(REPORT, NETWORK, canonical))
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A report with one signature, and the validators that have it so."""
+
+    report: bytes
+    signature: bytes
+    holders: frozenset[Address]
+
+
+AROUND = ("signature", "committed_ms", "validators", "holders")
+"""Keyword arguments that bend what is around a report, not the report."""
+
+
 @dataclass
 class World:
     """One epoch being made. Methods put honest records in; keyword arguments bend single fields."""
@@ -119,8 +133,13 @@ class World:
     )
     source: NeedSource | None = None
     before: State | None = None
-    beacons: list[tuple[bytes, bytes]] = field(default_factory=list)
-    witnesses: list[tuple[bytes, bytes]] = field(default_factory=list)
+    regions: RegionMap = field(default_factory=region_map)
+    maps: tuple[NeedMap, NeedMap] | None = None
+    """The maps of this epoch and the next; those of genesis if None."""
+    block_order: list[Address] = field(default_factory=list)
+    """Validators in the order the chain put their manifests in; sorted if empty."""
+    beacons: list[Copy] = field(default_factory=list)
+    witnesses: list[Copy] = field(default_factory=list)
     commits: list[tuple[HotspotId, bytes, int, frozenset[Address]]] = field(default_factory=list)
 
     @property
@@ -140,12 +159,13 @@ class World:
 
     def slot(self, device: Device, index: int = 0) -> Slot:
         registered = device.registered
-        plan = plan_of(self.params.radio, registered.kind, 0)
+        plan = plan_of(self.params.radio, registered.kind, self.regions.of(registered.row.cell) or 0)
         return slot(self.params, plan, self.seed, device.hotspot_id, registered.kind, self.start_ms, index)
 
     def beacon(self, device: Device, index: int = 0, **bent: Any) -> bytes:
-        """A beacon in its slot, committed to every validator at once. `signature`, `committed_ms`, `validators` bend
-        what is around it, anything else a field of the report. Returns its tag."""
+        """A beacon in its slot, committed and revealed to every validator. `signature`, `committed_ms`, `validators`
+        (told of the commit) and `holders` (of the report) bend what is around it, anything else a field of the
+        report. Returns its tag."""
         drawn = self.slot(device, index % 64)
         nonce = sha256(b"nonce", device.name.encode(), bytes([index % 256]))
         gain_cdb = device.registered.row.gain_cdb
@@ -164,7 +184,7 @@ class World:
             "sent_at_ms": drawn.start_ms + 80,
             "cell": 0,
         }
-        around = {name: bent.pop(name) for name in ("signature", "committed_ms", "validators") if name in bent}
+        around = {name: bent.pop(name) for name in AROUND if name in bent}
         report = Beacon(**{**fields, **bent})
         self._put(self.beacons, device, report.encode(), drawn.start_ms, around)
         return beacon.tag(self.seed, device.hotspot_id, report.slot, report.nonce)
@@ -188,7 +208,7 @@ class World:
             "fine_time_ns": 2**32 - 1,
             "cell": 0,
         }
-        around = {name: bent.pop(name) for name in ("signature", "committed_ms", "validators") if name in bent}
+        around = {name: bent.pop(name) for name in AROUND if name in bent}
         canonical = Witness(**{**fields, **bent}).encode()
         self._put(self.witnesses, device, canonical, heard.start_ms, around)
         return report_id(canonical)
@@ -199,26 +219,31 @@ class World:
         tag = beacon.tag(self.seed, beaconer.hotspot_id, index, nonce)
         return self.witness(witness, tag, self.slot(beaconer, index), **bent)
 
-    def _put(
-        self, where: list[tuple[bytes, bytes]], device: Device, canonical: bytes, start_ms: int, around: dict[str, Any]
-    ) -> None:
-        where.append((canonical, around.get("signature", sign_report(device, canonical))))
+    def _put(self, where: list[Copy], device: Device, canonical: bytes, start_ms: int, around: dict[str, Any]) -> None:
         everybody = frozenset(self.stakes)
+        signature = around["signature"] if "signature" in around else sign_report(device, canonical)
+        where.append(Copy(canonical, signature, frozenset(around.get("holders", everybody))))
         time_ms, validators = around.get("committed_ms", start_ms + 500), around.get("validators", everybody)
         self.commits.append((device.hotspot_id, report_id(canonical), time_ms, frozenset(validators)))
 
     def manifests(self) -> tuple[CountedManifest, ...]:
-        """Every validator saw every report; commits as each was told."""
-        return tuple(self._manifest(validator) for validator in sorted(self.stakes))
+        """Every validator has the reports and commits it was told of."""
+        return tuple(self._manifest(validator) for validator in self.block_order or sorted(self.stakes))
 
     def _manifest(self, validator: Address) -> CountedManifest:
         rows = {
             COMMITS: [Commit(who, what, when).encode() for who, what, when, told in self.commits if validator in told],
-            BEACONS: [SignedBeacon(report, signature).encode() for report, signature in self.beacons],
-            WITNESSES: [SignedWitness(report, signature).encode() for report, signature in self.witnesses],
+            BEACONS: [
+                SignedBeacon(one.report, one.signature).encode() for one in self.beacons if validator in one.holders
+            ],
+            WITNESSES: [
+                SignedWitness(one.report, one.signature).encode() for one in self.witnesses if validator in one.holders
+            ],
         }
         sealed = [(kind, seal_segment(kind, made)) for kind, made in rows.items() if made]
-        references = tuple(SegmentRef(kind, sha256(data), len(rows[kind])) for kind, data in sealed)
+        references = tuple(
+            SegmentRef(kind, sha256(data), len(data) // SEGMENT_ROWS[kind].width()) for kind, data in sealed
+        )
         positions = self.positions([(kind, [data]) for kind, data in sealed])
         manifest = Manifest(NETWORK, self.epoch, validator, references, (), positions)
         return CountedManifest(manifest, tuple(data for _, data in sealed))
@@ -231,11 +256,12 @@ class World:
         source = self.source or NeedSource(self.params.need, ())
         genesis, first_map = genesis_state(source, GENESIS_MS, self.params.emission)
         before = self.before or replace(genesis, epoch=self.epoch - 1)
+        need_now, need_next = self.maps or (first_map, first_map)
         return EpochInputs(
             network=NETWORK,
             params=self.params,
             params_hash=sha256(DEVNET_FILE, TEXT.encode()),
-            regions=region_map(),
+            regions=self.regions,
             need=source,
             epoch=self.epoch,
             start_ms=self.start_ms,
@@ -245,6 +271,6 @@ class World:
             stakes=self.stakes,
             counted=self.manifests(),
             before=before,
-            need_now=first_map,
-            need_next=first_map,
+            need_now=need_now,
+            need_next=need_next,
         )

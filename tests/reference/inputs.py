@@ -10,6 +10,7 @@ MAPPER_KINDS = (1, 3)
 WIFI_KINDS = (2, 3)
 
 Place = tuple[int, int, int]  # whole-metre ECEF coordinates
+Here = tuple[bytes, int]  # hotspot id and sinceEpoch
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Hotspot:
     block: int
     log_index: int
     frozen: bool
+
+    @property
+    def here(self) -> Here:
+        """What a history belongs to: a hotspot that moves starts anew."""
+        return self.id, self.since_epoch
 
     @property
     def is_mapper(self) -> bool:
@@ -149,12 +155,12 @@ class BaselineRow:
 
 @dataclass(frozen=True)
 class BaselineFile:
-    """One listed file and what params say of it."""
+    """One listed file and what params say of it. A crowd-sourced file with contributors has no cap of its own."""
 
+    radio_class: str
     rows: tuple[BaselineRow, ...]
-    votes_u: int
+    votes_u: int | None
     half_life_days: int
-    crowd_sourced: bool
 
 
 @dataclass
@@ -171,10 +177,10 @@ class History:
     """What earlier epochs left behind. The reference keeps whole histories where the state keeps bits and counters."""
 
     non_empty: set[int] = field(default_factory=set)
-    heard: dict[bytes, set[int]] = field(default_factory=dict)
-    witnessed: dict[bytes, set[int]] = field(default_factory=dict)
-    signalled: dict[bytes, set[int]] = field(default_factory=dict)
-    tiers: dict[tuple[bytes, int], Tier] = field(default_factory=dict)
+    heard: dict[Here, set[int]] = field(default_factory=dict)
+    witnessed: dict[Here, set[int]] = field(default_factory=dict)
+    signalled: dict[Here, set[int]] = field(default_factory=dict)
+    tiers: dict[Here, Tier] = field(default_factory=dict)
     positions: dict[int, Place] = field(default_factory=dict)
     cumulative: dict[bytes, int] = field(default_factory=dict)
     reserve: int = 0

@@ -40,13 +40,13 @@ class NeedMap:
         """A cell without votes takes its resolution 7 parent's x', that of resolution 5, or the prior."""
         if (radio_class, pay_cell) in self.published:
             return self.published[radio_class, pay_cell].need_u
-        return shrunk_at(self.shrunk, radio_class, parent(pay_cell, 7), self.prior_u)
+        return need_above(self.shrunk, radio_class, pay_cell, self.prior_u)
 
 
-def shrunk_at(shrunk: Mapping[tuple[str, int], int], radio_class: str, cell: int, prior_u: int) -> int:
-    """x' of a resolution 7 cell; a level without votes passes its parent's on."""
+def need_above(shrunk: Mapping[tuple[str, int], int], radio_class: str, cell: int, prior_u: int) -> int:
+    """x' of what lies above a cell; a level without votes passes its parent's on."""
     for coarser in (7, 5):
-        if (radio_class, parent(cell, coarser)) in shrunk:
+        if coarser < level(cell) and (radio_class, parent(cell, coarser)) in shrunk:
             return shrunk[radio_class, parent(cell, coarser)]
     return prior_u
 
@@ -90,10 +90,11 @@ def votes_in(params: Mapping[str, Any], files: Files, radio_class: str, cell: in
         _cut_together([vote for vote in votes if vote.contributor == contributor], params["contributor_votes_u"])
     for number, file in enumerate(files):
         own = [vote for vote in votes if vote.file == number]
-        cap_u = file.votes_u
-        if file.crowd_sourced and len({vote.contributor for vote in own} - {0}) < params["few_contributors"]:
-            cap_u = min(cap_u, params["few_contributors_votes_u"])
-        _cut_together(own, cap_u)
+        contributors = {vote.contributor for vote in own} - {0}
+        if file.votes_u is not None:
+            _cut_together(own, file.votes_u)
+        elif len(contributors) < params["few_contributors"]:
+            _cut_together(own, params["few_contributors_votes_u"])
     return votes
 
 
@@ -137,20 +138,12 @@ def shrunk_needs(
         for at in [*UPPER_LEVELS, *sorted(pay_levels)]:
             for cell in {parent(home, at) for home in homes}:
                 votes = votes_in(params, files, radio_class, cell, start_ms)
-                if votes:
-                    above = (
-                        params["prior_u"]
-                        if at == 5
-                        else shrunk_at(found, radio_class, _above(cell, at), params["prior_u"])
-                    )
+                votes_u = sum(one.weight_u for one in votes)
+                if votes_u:
+                    above = need_above(found, radio_class, cell, params["prior_u"])
                     own_u = need_u(params, radio_class, lower_median_cdb(votes))
-                    found[radio_class, cell] = shrink_u(params, own_u, sum(one.weight_u for one in votes), above)
+                    found[radio_class, cell] = shrink_u(params, own_u, votes_u, above)
     return found
-
-
-def _above(cell: int, at: int) -> int:
-    """The cell whose x' a cell shrinks toward: resolution 7 above a pay cell, 5 above that."""
-    return parent(cell, 5 if at == 7 else 7)
 
 
 # --- 4: publish
@@ -192,7 +185,7 @@ def next_map(
 
 def pay_classes(files: Files) -> dict[str, str]:
     """The class a pay cell takes: cellular if a cellular file is listed, else the radio's own."""
-    has_cellular = any(row.radio_class == "cellular" for file in files for row in file.rows)
+    has_cellular = any(file.radio_class == "cellular" for file in files)
     return {radio: "cellular" if has_cellular else radio for radio in PAY_LEVELS}
 
 

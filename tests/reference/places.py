@@ -8,7 +8,12 @@ from typing import Any
 
 import h3.api.basic_int as h3
 
-from protocol.limits import MAX_MAPPER_RESOLUTION, MIN_MAPPER_RESOLUTION
+from protocol.limits import (
+    MAX_MAPPER_RESOLUTION,
+    MAX_REGISTERED_RESOLUTION,
+    MIN_MAPPER_RESOLUTION,
+    MIN_REGISTERED_RESOLUTION,
+)
 from tests.reference.exact import DIGITS, sine_and_cosine
 from tests.reference.inputs import Hotspot, Network, Place
 
@@ -55,16 +60,19 @@ def region_of(network: Network, cell: int) -> int | None:
     return None
 
 
-def is_mapper_cell(cell: int) -> bool:
-    return h3.is_valid_cell(cell) and MIN_MAPPER_RESOLUTION <= level(cell) <= MAX_MAPPER_RESOLUTION
+def is_cell_between(cell: int, least: int, most: int) -> bool:
+    return h3.is_valid_cell(cell) and least <= level(cell) <= most
 
 
 def report_region(network: Network, hotspot: Hotspot, reported_cell: int) -> int | None:
     """The region a report comes from: that of the registered cell; a mapper's reported cell must lie in it too."""
+    if not is_cell_between(hotspot.cell, MIN_REGISTERED_RESOLUTION, MAX_REGISTERED_RESOLUTION):
+        return None
     home = region_of(network, hotspot.cell)
     if not hotspot.is_mapper:
         return home
-    return home if is_mapper_cell(reported_cell) and region_of(network, reported_cell) == home else None
+    is_mapper_cell = is_cell_between(reported_cell, MIN_MAPPER_RESOLUTION, MAX_MAPPER_RESOLUTION)
+    return home if is_mapper_cell and region_of(network, reported_cell) == home else None
 
 
 def report_cell(hotspot: Hotspot, reported_cell: int) -> int:

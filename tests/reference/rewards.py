@@ -133,7 +133,7 @@ def uptime_of(history: History, epoch: Epoch, hotspot: Hotspot, window: int, sig
     """Of the last non-empty epochs since the hotspot plays from its cell, this one too, those with a sign of life."""
     non_empty = sorted(number for number in history.non_empty | {epoch.number} if hotspot.since_epoch <= number)
     last = non_empty[-window:]
-    alive = set(history.signalled.get(hotspot.id, ()))
+    alive = set(history.signalled.get(hotspot.here, ()))
     if signal.has_sign_of_life:
         alive.add(epoch.number)
     return Fraction(len(alive.intersection(last)), max(1, len(last)))
@@ -330,10 +330,10 @@ def _all_sites(
             continue
         signal = signals.get(hotspot.id, Signal())
         by_cell, own_quality_u = qualities(network.params, history, epoch, hotspot, signal)
-        key = (hotspot.id, hotspot.since_epoch)
-        history.tiers[key] = next_tier(network.params, history.tiers.get(key, Tier()), own_quality_u)
+        tier = next_tier(network.params, history.tiers.get(hotspot.here, Tier()), own_quality_u)
+        history.tiers[hotspot.here] = tier
         for cell in chosen_cells(network.params, {cell: weights.of(cell) for cell in by_cell}, by_cell):
-            candidate = Candidate(hotspot, history.tiers[key].in_force, by_cell[cell])
+            candidate = Candidate(hotspot, tier.in_force, by_cell[cell])
             candidates.setdefault(cell, []).append(candidate)
     return [
         site
@@ -359,11 +359,11 @@ def _remember(
 ) -> None:
     history.non_empty.add(epoch.number)
     for heard in judgement.two_way_evidence:
-        history.heard.setdefault(heard.beacon.hotspot.id, set()).add(epoch.number)
-        history.witnessed.setdefault(heard.hotspot.id, set()).add(epoch.number)
+        history.heard.setdefault(heard.beacon.hotspot.here, set()).add(epoch.number)
+        history.witnessed.setdefault(heard.hotspot.here, set()).add(epoch.number)
     for name, signal in signals.items():
         if signal.has_sign_of_life:
-            history.signalled.setdefault(name, set()).add(epoch.number)
+            history.signalled.setdefault(epoch.hotspots[name].here, set()).add(epoch.number)
     for name, amount in paid.items():
         history.cumulative[name] = history.cumulative.get(name, 0) + amount
     history.reserve += to_reserve

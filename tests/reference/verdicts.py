@@ -14,7 +14,7 @@ from protocol.limits import COMMIT_EARLY_MS, MAX_ALLOWED_DISTANCE_M
 from protocol.reasons import Reason
 from tests.reference import bytes_to_sign, places
 from tests.reference.exact import reach_metre_hertz
-from tests.reference.inputs import Beacon, Epoch, History, Hotspot, Network, Place, Signed, Witness
+from tests.reference.inputs import Beacon, Epoch, Here, History, Hotspot, Network, Place, Signed, Witness
 from tests.reference.schedule import Slot, slot, slot_count
 
 SNR_FLOOR_CDB = {7: -750, 8: -1_000, 9: -1_250, 10: -1_500, 11: -1_750, 12: -2_000}
@@ -188,10 +188,7 @@ class Court:
             return "OWN_BEACON"
         if heard.hotspot.owner == heard.beacon.hotspot.owner:
             return "SAME_OWNER"
-        region = places.report_region(self.network, heard.hotspot, heard.report.cell)
-        if region is None:
-            return "REGION_UNKNOWN"
-        if region != heard.beacon.region:
+        if places.report_region(self.network, heard.hotspot, heard.report.cell) != heard.beacon.region:
             return "OTHER_REGION"
         return None
 
@@ -285,10 +282,9 @@ class Court:
             if not (is_two_way(one.hotspot) and is_two_way(one.beacon.hotspot)):
                 yield one.id
 
-    def _last_epoch(self, kept: dict[bytes, set[int]], hotspot: Hotspot) -> bool:
+    def _last_epoch(self, kept: dict[Here, set[int]], hotspot: Hotspot) -> bool:
         """In the last epoch, and at the cell it has now."""
-        last = self.epoch.number - 1
-        return last >= hotspot.since_epoch and last in kept.get(hotspot.id, ())
+        return self.epoch.number - 1 in kept.get(hotspot.here, ())
 
     def _not_drawn(self, standing: list[Heard]) -> Iterator[bytes]:
         """Greedily in the order of the draw: one a cell, at most so many a beacon."""
