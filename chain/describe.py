@@ -46,7 +46,6 @@ def _root(root: Root | None) -> dict[str, Any] | None:
     return {
         "epoch": root.epoch,
         "root": "0x" + root.root.hex(),
-        "data_hash": "0x" + root.data_hash.hex(),
         "cumulative_total": str(root.cumulative_total),
         "active_at_ms": root.active_at_ms,
     }

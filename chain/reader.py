@@ -60,11 +60,10 @@ class EpochsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root the contract accepted."""
+    """A root the contract accepted; its dataHash is in the event RootSubmitted."""
 
     epoch: int
     root: bytes
-    data_hash: bytes
     cumulative_total: int
     active_at_ms: int
 
@@ -313,8 +312,8 @@ def _block(found: Any) -> Block:
 
 
 def _root(found: Any) -> Root | None:
-    root, data_hash, cumulative_total, epoch, active_at = found
-    return Root(epoch, bytes(root), bytes(data_hash), cumulative_total, active_at * 1000) if epoch else None
+    root, cumulative_total, epoch, active_at = found
+    return Root(epoch, bytes(root), cumulative_total, active_at * 1000) if epoch else None
 
 
 def _account(text: str) -> Address:

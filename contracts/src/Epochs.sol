@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {FarfieldToken} from "./FarfieldToken.sol";
 import {Hotspots} from "./Hotspots.sol";
@@ -52,10 +53,9 @@ contract Epochs is EIP712 {
         uint128 cumTotal;
     }
 
-    /// @notice A root the contract accepted.
+    /// @notice A root the contract accepted. Its dataHash is in the event.
     struct Root {
         bytes32 root;
-        bytes32 dataHash;
         uint128 cumTotal;
         uint64 epoch;
         /// From this second on claims may use it.
@@ -123,8 +123,6 @@ contract Epochs is EIP712 {
 
     /// @notice What an id has been paid so far, base units.
     mapping(uint256 id => uint256) public claimed;
-    /// @notice What has been paid in all, base units.
-    uint256 public totalClaimed;
 
     /// @notice A validator is a member of set `setId`, from epoch `effectiveEpoch` on.
     event ValidatorJoined(
@@ -301,7 +299,7 @@ contract Epochs is EIP712 {
         _refuse(fault, detail);
 
         uint64 activeAt = uint64(block.timestamp) + challengeWindow;
-        _roots[1 - newest] = Root(r.root, r.dataHash, r.cumTotal, r.epoch, activeAt);
+        _roots[1 - newest] = Root(r.root, r.cumTotal, r.epoch, activeAt);
         emit RootSubmitted(r.epoch, r.setId, r.root, r.dataHash, r.cumTotal, activeAt, signers);
     }
 
@@ -354,11 +352,10 @@ contract Epochs is EIP712 {
             (address signer, ECDSA.RecoverError wrong,) = ECDSA.tryRecoverCalldata(digest, one);
             if (wrong != ECDSA.RecoverError.NoError) return (Fault.Signature, i, signers);
             if (signer <= previous) return (Fault.Order, i, signers);
-            Member storage member = _members[signer];
-            address owner = member.owner;
-            if (owner == address(0)) return (Fault.Stranger, i, signers);
+            Member memory member = _members[signer];
+            if (member.owner == address(0)) return (Fault.Stranger, i, signers);
             weight += member.stake;
-            signers[i] = owner;
+            signers[i] = member.owner;
             previous = signer;
         }
         if (3 * weight <= 2 * uint256(totalStake)) return (Fault.Weight, weight, signers);
@@ -380,37 +377,40 @@ contract Epochs is EIP712 {
     /// @param cumulative The leaf's amount: everything the id has earned so far.
     /// @param proof Siblings from the leaf up.
     function claim(uint256 id, uint256 cumulative, bytes32[] calldata proof) external {
-        uint256 amount = _claim(live(), totalClaimed, id, cumulative, proof);
+        uint256 amount = _claim(live(), id, cumulative, proof);
         require(amount > 0, NothingToClaim(id, cumulative));
-        totalClaimed += amount;
     }
 
     /// @notice Many claims at once. Those that have been paid already are passed over; a wrong proof refuses them all.
     function claimMany(Claim[] calldata claims) external {
         Root memory root = live();
-        uint256 paid = totalClaimed;
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata one = claims[i];
-            paid += _claim(root, paid, one.id, one.cumulative, one.proof);
+            _claim(root, one.id, one.cumulative, one.proof);
         }
-        totalClaimed = paid;
+    }
+
+    /// @notice What has been paid in all, base units: everything the token minted since genesis, for only claims mint.
+    function totalClaimed() public view returns (uint256) {
+        return token.minted();
     }
 
     /// @dev Pays one leaf and returns the amount, 0 if there is nothing left of it. The token calls nobody back.
-    function _claim(Root memory root, uint256 paid, uint256 id, uint256 cumulative, bytes32[] calldata proof)
+    function _claim(Root memory root, uint256 id, uint256 cumulative, bytes32[] calldata proof)
         private
         returns (uint256 amount)
     {
-        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(id, cumulative))));
+        bytes32 leaf = keccak256(abi.encode(Hashes.efficientKeccak256(bytes32(id), bytes32(cumulative))));
         require(MerkleProof.verifyCalldata(proof, root.root, leaf), BadProof(id));
+        require(cumulative <= root.cumTotal, AboveTotal(cumulative, root.cumTotal));
         uint256 before = claimed[id];
         if (cumulative <= before) return 0;
         amount = cumulative - before;
-        require(paid + amount <= root.cumTotal, AboveTotal(paid + amount, root.cumTotal));
         address payee = _payeeOf(id);
         claimed[id] = cumulative;
         emit Claimed(id, payee, amount, root.epoch);
-        token.mint(payee, amount);
+        uint256 paid = token.mint(payee, amount);
+        require(paid <= root.cumTotal, AboveTotal(paid, root.cumTotal));
     }
 
     /// @dev Accounts are paid themselves; a hotspot's income goes to the account it belongs to.

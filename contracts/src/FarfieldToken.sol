@@ -47,9 +47,21 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
     }
 
     /// @notice Creates tokens for a claim. Only the Epochs contract can, and it keeps to the emission schedule.
-    function mint(address to, uint256 amount) external {
+    /// @return Everything minted since genesis, this included.
+    function mint(address to, uint256 amount) external returns (uint256) {
         require(msg.sender == epochs, OnlyEpochs(msg.sender));
         _mint(to, amount);
+        return minted();
+    }
+
+    /// @notice Everything minted since genesis.
+    function minted() public view returns (uint256) {
+        return totalSupply() - genesisSupply;
+    }
+
+    /// @notice Who votes for an account. Nobody votes for account 0, and every mint asks for it: no need to look it up.
+    function delegates(address account) public view override returns (address) {
+        return account == address(0) ? address(0) : super.delegates(account);
     }
 
     /// @notice The clock of votes: seconds, the block's timestamp (ERC-6372).

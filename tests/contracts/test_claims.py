@@ -189,7 +189,7 @@ def test_supply_is_genesis_and_what_was_claimed(world: World) -> None:
         world.send(calls.claim_many(world.network, claims[epoch:]))
         paid = int(world.call("Epochs", "totalClaimed"))
         assert supply(world) == genesis + paid
-        assert paid <= world.call("Epochs", "live")[2] <= world.call("Epochs", "emittedThrough", epoch)
+        assert paid <= world.call("Epochs", "live")[1] <= world.call("Epochs", "emittedThrough", epoch)
     assert paid > 0
 
 

@@ -113,11 +113,11 @@ def test_accepts_a_root_and_makes_it_live_after_the_window(world: World) -> None
     root = world.root(1, total=123)
     world.submit(root)
     waiting = tuple(world.call("Epochs", "pending"))
-    assert waiting[:4] == (root.root, root.data_hash, 123, 1)
-    assert tuple(world.call("Epochs", "live")) == (bytes(32), bytes(32), 0, 0, 0)
-    world.anvil.warp(waiting[4])
+    assert waiting[:3] == (root.root, 123, 1)
+    assert tuple(world.call("Epochs", "live")) == (bytes(32), 0, 0, 0)
+    world.anvil.warp(waiting[3])
     assert tuple(world.call("Epochs", "live")) == waiting
-    assert tuple(world.call("Epochs", "pending")) == (bytes(32), bytes(32), 0, 0, 0)
+    assert tuple(world.call("Epochs", "pending")) == (bytes(32), 0, 0, 0)
 
 
 def test_live_root_stays_while_the_next_one_waits(world: World) -> None:
@@ -125,18 +125,18 @@ def test_live_root_stays_while_the_next_one_waits(world: World) -> None:
         world.make_live(world.root(epoch, total=epoch))
     world.warp_past(5)
     world.submit(world.root(5, total=5))
-    assert world.call("Epochs", "live")[3] == 3
-    assert world.call("Epochs", "pending")[3] == 5
+    assert world.call("Epochs", "live")[2] == 3
+    assert world.call("Epochs", "pending")[2] == 5
 
 
 def test_root_becomes_live_not_a_second_early(world: World) -> None:
     world.warp_past(1)
     world.submit(world.root(1))
-    active_at = world.call("Epochs", "pending")[4]
+    active_at = world.call("Epochs", "pending")[3]
     world.anvil.warp(active_at - 1)
-    assert world.call("Epochs", "live")[3] == 0
+    assert world.call("Epochs", "live")[2] == 0
     world.anvil.warp(active_at)
-    assert world.call("Epochs", "live")[3] == 1
+    assert world.call("Epochs", "live")[2] == 1
 
 
 def test_refuses_a_root_before_the_epochs_end(world: World) -> None:
@@ -189,13 +189,13 @@ def test_takes_everything_emitted_and_not_one_unit_more(world: World) -> None:
     with refuses("AboveEmission"):
         world.submit(world.root(1, total=emitted + 1))
     world.submit(world.root(1, total=emitted))
-    assert world.call("Epochs", "pending")[2] == emitted
+    assert world.call("Epochs", "pending")[1] == emitted
 
 
 def test_a_skipped_epoch_is_paid_by_a_later_one(world: World) -> None:
     world.make_live(world.root(1, total=1))
     world.make_live(world.root(4, total=4))
-    assert world.call("Epochs", "live")[3] == 4
+    assert world.call("Epochs", "live")[2] == 4
 
 
 def test_a_late_copy_costs_its_sender_little(world: World) -> None:
@@ -312,7 +312,7 @@ def test_refuses_signatures_of_another_network(make_world: Callable[..., World],
 def test_four_equal_validators_need_three(ended: World, signers: tuple[int, ...], accepted: bool) -> None:
     if accepted:
         ended.submit(ended.root(1), signers)
-        assert ended.call("Epochs", "pending")[3] == 1
+        assert ended.call("Epochs", "pending")[2] == 1
     else:
         with refuses("NoQuorum"):
             ended.submit(ended.root(1), signers)
@@ -389,7 +389,7 @@ def test_takes_64_validators(make_world: Callable[..., World]) -> None:
     with refuses("NoQuorum"):
         world.submit(world.root(1), range(42))
     world.submit(world.root(1), range(43))
-    assert world.call("Epochs", "pending")[3] == 1
+    assert world.call("Epochs", "pending")[2] == 1
 
 
 def deployment_refused(world: World, name: str, changes: dict[str, object]) -> None:
