@@ -69,7 +69,11 @@ class Plan:
 
 
 def deploy(rpc_url: str, private_key: bytes, chain_id: int, plan: Plan) -> Deployment:
-    """Deploys and waits until all three are mined; DeployFailed says what went wrong."""
+    """Deploys and waits until all three are mined; DeployFailed says what went wrong.
+
+    ChainUnavailable if the address does not answer, or is another chain.
+    """
+    from chain.libraries import Web3Exception
     from chain.rpc import Rpc
 
     problem = plan.problem()
@@ -78,6 +82,8 @@ def deploy(rpc_url: str, private_key: bytes, chain_id: int, plan: Plan) -> Deplo
     rpc = Rpc([rpc_url], chain_id)
     try:
         return _deploy(rpc.web3, private_key, chain_id, plan)
+    except Web3Exception as error:
+        raise DeployFailed(f"The chain does not take it: {error}. Check that the key holds coin.") from error
     finally:
         rpc.close()
 
