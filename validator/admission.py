@@ -44,6 +44,10 @@ class Offer:
     inbox: EpochInbox
     keys: Mapping[HotspotId, PublicKey | None]
     """Hotspots registered at B_e and their keys."""
+    known: bool = False
+    """It is stored already, or accepted before in the same batch."""
+    ahead: int = 0
+    """New rows of the same hotspot and kind accepted before it in the same batch."""
 
 
 def refuse_commit(offer: Offer) -> Reason | None:
@@ -54,7 +58,7 @@ def refuse_commit(offer: Offer) -> Reason | None:
 def refuse_report(offer: Offer, network: Network, canonical: bytes, signature: bytes) -> Reason | None:
     """Why a report is not stored, or None."""
     refusal = _refuse_unsigned(offer)
-    if refusal is not None or offer.inbox.holds(offer.entry):
+    if refusal is not None or offer.known:
         return refusal
     key = offer.keys[offer.entry.hotspot_id]
     if key is None or not verify_device(key, signed_bytes(REPORT, network, canonical), signature):
@@ -67,7 +71,7 @@ def _refuse_unsigned(offer: Offer) -> Reason | None:
         return Reason.EPOCH_SEALED
     if offer.entry.hotspot_id not in offer.keys:
         return Reason.NOT_REGISTERED
-    if not offer.inbox.holds(offer.entry) and not offer.inbox.within_quota(offer.entry):
+    if not offer.known and not offer.inbox.within_quota(offer.entry, offer.ahead):
         return Reason.QUOTA
     return None
 

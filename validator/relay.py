@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from chain.calls import register
-from chain.errors import ChainError
+from chain.errors import ChainError, ChainUnavailable
 from chain.reader import ChainReader
 from chain.sender import Sender
 from protocol.encoding import signed_bytes
@@ -47,7 +47,10 @@ class Relay:
         self._hosts: Counter[str] = Counter()
 
     def register(self, registration: Registration, signature: bytes, host: str) -> Relayed:
-        """Sends the registration; RelayRefusedError if it is not signed, over a limit, or the contract refuses it."""
+        """Sends the registration; RelayRefusedError if it is not signed, over a limit, or the contract refuses it.
+
+        ChainUnavailable costs nothing of the limits.
+        """
         key = public_key(registration.x, registration.y)
         message = signed_bytes(REGISTRATION, self._reader.network.network, registration.encode())
         if key is None or not verify_device(key, message, signature):
@@ -55,6 +58,9 @@ class Relay:
         self._spend(registration.owner, host)
         try:
             transaction = self._sender.send(register(self._reader.network, registration, signature))
+        except ChainUnavailable:
+            self._give_back(registration.owner, host)
+            raise
         except ChainError as error:
             raise RelayRefusedError(str(error)) from error
         return Relayed(hotspot_id(key), transaction)
@@ -72,3 +78,8 @@ class Relay:
                 )
             self._owners[owner] += 1
             self._hosts[host] += 1
+
+    def _give_back(self, owner: bytes, host: str) -> None:
+        with self._lock:
+            self._owners[owner] -= 1
+            self._hosts[host] -= 1
