@@ -17,6 +17,8 @@ from protocol.registry import Registered
 CHALLENGE_VALID_MS = 60_000
 MAX_SESSION_MS = 24 * 3_600_000
 MAX_SESSIONS = 100_000
+MAX_SESSIONS_PER_HOTSPOT = 4
+"""A hotspot that opens more loses its own oldest ones, never another's."""
 RANDOM_BYTES = 10
 TOKEN_BYTES = 32
 
@@ -36,6 +38,7 @@ class Sessions:
         self._network, self._validator = network, validator
         self._secret = secrets.token_bytes(32)
         self._open: OrderedDict[bytes, Opened] = OrderedDict()
+        self._tokens: dict[HotspotId, list[bytes]] = {}
 
     def challenge(self, now_ms: int) -> tuple[bytes, int]:
         """(nonce, valid until): the nonce carries its own time and proof, so nothing is kept for strangers."""
@@ -62,15 +65,31 @@ class Sessions:
         if key is None or not verify_device(key, message, signature):
             return Reason.SIGNATURE_REFUSED
         token = secrets.token_bytes(TOKEN_BYTES)
-        self._open[token] = Opened(HotspotId(session.hotspot_id), session.expires_at_ms)
-        while len(self._open) > MAX_SESSIONS:
-            self._open.popitem(last=False)
+        self._keep(token, Opened(HotspotId(session.hotspot_id), session.expires_at_ms))
         return token
+
+    def _keep(self, token: bytes, opened: Opened) -> None:
+        self._open[token] = opened
+        tokens = self._tokens.setdefault(opened.hotspot_id, [])
+        tokens.append(token)
+        if len(tokens) > MAX_SESSIONS_PER_HOTSPOT:
+            self._close(tokens[0])
+        if len(self._open) > MAX_SESSIONS:
+            self._close(next(iter(self._open)))
+
+    def _close(self, token: bytes) -> None:
+        opened = self._open.pop(token)
+        tokens = self._tokens[opened.hotspot_id]
+        tokens.remove(token)
+        if not tokens:
+            del self._tokens[opened.hotspot_id]
 
     def hotspot_of(self, token: bytes, now_ms: int) -> HotspotId | None:
         """Whose session a token is, or None if it is none or has expired."""
         opened = self._open.get(token)
-        if opened is None or opened.expires_at_ms <= now_ms:
-            self._open.pop(token, None)
+        if opened is None:
+            return None
+        if opened.expires_at_ms <= now_ms:
+            self._close(token)
             return None
         return opened.hotspot_id
