@@ -32,6 +32,7 @@ from validator.rules import NetworkRules
 from validator.seal import seal
 from validator.signer import EquivocationError, Signer
 from validator.sources import BlobSource
+from validator.verdicts import KEPT_EPOCHS as KEPT_VERDICTS
 from validator.verdicts import VerdictDesk
 
 TRANSACTION_TIMEOUT_S = 60
@@ -98,7 +99,17 @@ class Runtime:
             for need_map in (self._before.need_now, self._before.need_next):
                 await asyncio.to_thread(self._p.source.store.put, need_map.encode())
             await asyncio.to_thread(self._p.source.store.put, self._before.state.encode())
+        await self._recall_verdicts()
         log.info("state_taken_up", epoch=self._before.state.epoch)
+
+    async def _recall_verdicts(self) -> None:
+        """Final verdicts of the last epochs are known again after a restart."""
+        newest = self.settled_epoch()
+        for epoch in range(max(newest - KEPT_VERDICTS + 1, 1), newest + 1):
+            digest = self._p.files.get(epoch).outcomes
+            table = await self._p.source.get(bytes.fromhex(digest)) if digest else None
+            if table is not None:
+                self._p.desk.settled(epoch, table)
 
     @property
     def before(self) -> Before:

@@ -52,6 +52,7 @@ class VerdictDesk:
         now = self._chain.epoch_at(self._clock.now_ms())
         open_epochs = [epoch for epoch in (now - 1, now) if epoch >= 1 and epoch not in self._final]
         async with self._lock:
+            self._provisional = {epoch: draft for epoch, draft in self._provisional.items() if epoch in open_epochs}
             drafts = [await self._draft(epoch) for epoch in open_epochs]
         found = []
         for one in report_ids:
