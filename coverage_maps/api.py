@@ -38,6 +38,7 @@ EPOCH_TEXT = re.compile(r"[0-9]{1,12}")
 MAX_ROWS = 10_000
 AREAS_AT_ONCE = 2
 KEPT_BODIES = 64
+WRONG_METHOD = 405
 JSON, CSV, GEOJSON = "application/json", "text/csv; charset=utf-8", "application/geo+json"
 
 
@@ -108,7 +109,7 @@ class Service:
         view = self._view(request.path_params["epoch"])
         form = request.query_params.get("format", "json")
         if form not in FORMATS:
-            raise HTTPException(400, f"format is one of {', '.join(FORMATS)}.")
+            raise HTTPException(400, f"The format is one of {', '.join(FORMATS)}.")
         box = request.query_params.get("bbox")
         write, kind = FORMATS[form]
         if box is not None:
@@ -238,9 +239,10 @@ def _body(request: Request, body: bytes, kind: str) -> Response:
     return Response(body, media_type=kind, headers=headers)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    body = json.dumps({"error": shapes.as_sentence(error.detail)}, ensure_ascii=False)
+    sentence = f"This address does not take {request.method}" if error.status_code == WRONG_METHOD else error.detail
+    body = json.dumps({"error": shapes.as_sentence(sentence)}, ensure_ascii=False)
     headers = {**(error.headers or {}), "access-control-allow-origin": "*"}
     return Response(body, status_code=error.status_code, media_type=JSON, headers=headers)
 
@@ -305,7 +307,7 @@ def _page(request: Request) -> tuple[int, int]:
     for name, default in (("offset", 0), ("limit", MAX_ROWS)):
         text = request.query_params.get(name, str(default))
         if not EPOCH_TEXT.fullmatch(text):
-            raise HTTPException(400, f"{name} is a whole number.")
+            raise HTTPException(400, f"The {name} is a whole number.")
         numbers.append(int(text))
     return numbers[0], numbers[0] + min(numbers[1], MAX_ROWS)
 
@@ -314,7 +316,7 @@ def _bounds(text: str) -> tuple[float, float, float, float]:
     try:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise HTTPException(400, "bbox is west,south,east,north in degrees.") from error
+        raise HTTPException(400, "The bbox is west,south,east,north in degrees.") from error
     return west, south, east, north
 
 

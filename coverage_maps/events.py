@@ -45,7 +45,7 @@ class Hub:
         self.listeners += 1
         try:
             yield f"retry: {RETRY_MS}\n\n"
-            told: dict[str, Any] | None = None
+            told: dict[str, Any] = {}
             while not self._closing:
                 changed = self._changed
                 if self._notice != told:

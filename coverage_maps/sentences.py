@@ -68,7 +68,7 @@ def _signal_clause(view: EpochView, cell: CellView) -> str:
 def _sites_clause(cell: CellView) -> str:
     count = len(cell.proving)
     if count == 0:
-        return "no hotspot proves coverage yet"
+        return "and no hotspot proves coverage yet"
     return f"{count_word(count)} hotspot{'s prove' if count > 1 else ' proves'} coverage"
 
 

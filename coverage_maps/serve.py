@@ -22,6 +22,7 @@ from coverage_maps.peers import Peers
 from coverage_maps.static import load_assets
 
 POLL_S = 1.0
+START_TIMEOUT_S, START_STEP_S = 10.0, 0.02
 STOP_TIMEOUT_S = 8.0
 PAGE = Path(__file__).parent / "page"
 MAPLIBRE = "vendor/maplibre-gl/maplibre-gl.mjs"
@@ -104,10 +105,32 @@ async def _serve(settings: Settings, port: int, follower: Follower, ready: Calla
         loop.add_signal_handler(one, stop)
     following = asyncio.create_task(asyncio.to_thread(follow, follower, ending, _telling(loop, hub)))
     following.add_done_callback(lambda _: ending.is_set() or stop())
-    ready(port)
-    await server.serve()
+    serving = asyncio.create_task(server.serve())
+    listening = await is_listening(settings.host, port, serving)
+    if listening:
+        ready(port)
+    else:
+        stop()
+    await serving
     ending.set()
     await asyncio.wait_for(following, STOP_TIMEOUT_S)
+    if not listening:
+        raise ServeError(f"The server did not start on {settings.host}:{port}; try another --port.")
+
+
+async def is_listening(host: str, port: int, serving: asyncio.Task[None]) -> bool:
+    """True once the server takes connections; False if it ended, or does not within START_TIMEOUT_S."""
+    for _ in range(round(START_TIMEOUT_S / START_STEP_S)):
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            done, _ = await asyncio.wait({serving}, timeout=START_STEP_S)
+            if done:
+                return False
+            continue
+        writer.close()
+        return True
+    return False
 
 
 def _telling(loop: asyncio.AbstractEventLoop, hub: Hub) -> Callable[[Snapshot], None]:

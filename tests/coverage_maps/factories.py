@@ -387,6 +387,14 @@ class FakeChain:
         self.paid: dict[bytes, int] = {}
         self.down = ""
 
+    def of(self, network: NetworkFile) -> FakeChain:
+        """The same chain as a command sees it that loaded a network file."""
+        self.network = network
+        return self
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def refresh(self) -> Block:
         if self.down:
             raise ChainUnavailable(self.down)

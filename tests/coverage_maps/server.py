@@ -19,7 +19,7 @@ from granian.server.embed import Server
 from coverage_maps.api import Service, create_app
 from coverage_maps.events import Hub
 from coverage_maps.follower import Follower
-from coverage_maps.serve import PAGE, bound_port, notice
+from coverage_maps.serve import PAGE, bound_port, is_listening, notice
 from coverage_maps.static import load_assets
 from tests.coverage_maps import factories
 
@@ -57,15 +57,8 @@ def running(chain: factories.FakeChain, port: int = 0, given_area: bytes | None 
         )
         box.update(hub=hub, server=server, loop=asyncio.get_running_loop())
         serving = asyncio.create_task(server.serve())
-        while not serving.done():
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionError:
-                await asyncio.sleep(0.01)
-                continue
-            writer.close()
-            break
-        ready.set()
+        if await is_listening("127.0.0.1", port, serving):
+            ready.set()
         await serving
 
     def stop() -> None:
