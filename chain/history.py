@@ -12,8 +12,9 @@ from typing import Any
 
 from chain import events, folds
 from chain.errors import ChainUnavailable, RequestRefused
-from chain.folds import RegistryEntry, ValidatorSet
+from chain.folds import ValidatorSet
 from chain.reader import Block, ChainReader
+from protocol.registry import Registered as RegistryEntry
 
 FIRST_CHUNK_BLOCKS = 2_000
 MAX_CHUNK_BLOCKS = 100_000
