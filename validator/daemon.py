@@ -196,11 +196,11 @@ async def _serve(stack: AsyncExitStack, config: Config, ports: Ports, parts: Par
     availability = Availability(parts.chain, parts.source, parts.signer, parts.peers, parts.clock, parts.owner)
     standing = Served(parts, runtime)
     try:
-        server = await start_server(config.listen, gateway, availability, standing)
+        serving = await start_server(config.listen, gateway, availability, standing)
     except RuntimeError as error:
         raise StartError(f"{config.listen} cannot be listened on: {error}. Is another validator running?") from error
-    stack.push_async_callback(server.stop, 1)
-    log.info("validator_serves", listen=config.listen, owner="0x" + parts.owner.hex())
+    stack.push_async_callback(serving.server.stop, 1)
+    log.info("validator_serves", listen=config.listen, port=serving.port, owner="0x" + parts.owner.hex())
 
 
 async def _loop(chain: ChainView, runtime: Runtime) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from protocol.encoding import sha256
@@ -15,6 +16,7 @@ from protos.farfield.v1.peer_pb2_grpc import add_PeerServicer_to_server
 from validator.gateway import Gateway
 from validator.peers import Availability, RootSignature
 from validator.runtime import Parts, Runtime
+from validator.wire.boundary import Boundary
 from validator.wire.gateway import GatewayService
 from validator.wire.peer import PeerService
 
@@ -45,14 +47,22 @@ class Served:
         return self._runtime.root_signature(epoch, set_id)
 
 
-async def start_server(listen: str, gateway: Gateway, availability: Availability, standing: Served) -> grpc.aio.Server:
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server and the port it got; `listen` may have asked for port 0."""
+
+    server: grpc.aio.Server
+    port: int
+
+
+async def start_server(listen: str, gateway: Gateway, availability: Availability, standing: Served) -> Serving:
     """A serving server; RuntimeError if the address cannot be bound."""
-    server = grpc.aio.server(options=OPTIONS)
+    server = grpc.aio.server(interceptors=(Boundary(),), options=OPTIONS)
     add_GatewayServicer_to_server(GatewayService(gateway), server)
     add_PeerServicer_to_server(PeerService(availability, standing), server)
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    await health.set("", health_pb2.HealthCheckResponse.SERVING)
+    checker = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+    await checker.set("", health_pb2.HealthCheckResponse.SERVING)
     names = [
         gateway_pb2.DESCRIPTOR.services_by_name["Gateway"].full_name,
         peer_pb2.DESCRIPTOR.services_by_name["Peer"].full_name,
@@ -60,7 +70,8 @@ async def start_server(listen: str, gateway: Gateway, availability: Availability
         reflection.SERVICE_NAME,
     ]
     reflection.enable_server_reflection(names, server)
-    if server.add_insecure_port(listen) == 0:
+    port = server.add_insecure_port(listen)
+    if port == 0:
         raise RuntimeError("the port is taken")
     await server.start()
-    return server
+    return Serving(server, port)

@@ -1,0 +1,633 @@
+"""The wire: malformed fields by their path, limits, receipts, health, reflection; nothing ends in UNKNOWN."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
+
+from protocol.encoding import U32, sha256
+from protocol.keys import Available, Receipt, recover_quorum
+from protocol.limits import MAX_BATCH_ENTRIES, MAX_BLOB_CHUNK_BYTES, MAX_MESSAGE_BYTES
+from protocol.manifest import COMMITS, Manifest
+from protocol.reasons import SENTENCES, Reason
+from protocol.records import Beacon, Registration, Session, Witness
+from protos.farfield.v1 import gateway_pb2 as gateway
+from protos.farfield.v1 import peer_pb2 as peer
+from tests.factories import NETWORK, validator_key
+from tests.validator.disks import DiaryDisk, FullDisk
+from tests.validator.fakes import DOMAIN
+from tests.validator.nodes import LocalNetwork, all_hear_all, owner_of, run, start_ms, three_devices
+from tests.validator.server import METHODS, Client, fingerprint, served
+from tests.validator.test_gateway import flipped, open_session, registration, report, session_record
+from validator.signer import Signer
+
+DEVICES = three_devices()
+CASES_PER_METHOD = 2_000
+AT_ONCE = 50
+SEED = 20_261_124
+
+
+@asynccontextmanager
+async def client_of_one(directory: Path, now_ms: int = start_ms(1) + 10_000, **bent: Any) -> AsyncIterator[Client]:
+    network = LocalNetwork(directory)
+    network.chain.register(*DEVICES)
+    network.clock.time_ms = now_ms
+    await network.start(1, **bent)
+    node = network.nodes[1]
+    await asyncio.to_thread(node.gateway._open, 1)
+    try:
+        async with served(node) as client:
+            yield client
+    finally:
+        await network.stop()
+
+
+# --- honest requests of every method, to be bent ------------------------------------------------------------------
+
+
+async def honest(client: Client, method: str, entries: int = 4) -> Any:
+    """A request that is answered."""
+    node = client.node
+    if method == "OpenSessions":
+        signed = [session_record(node, DEVICES[number % 3]) for number in range(entries)]
+        return gateway.OpenSessionsRequest(
+            sessions=[gateway.SignedSession(session=one.encode(), signature=signature) for one, signature in signed]
+        )
+    if method == "SubmitCommits":
+        token = await open_session(node, DEVICES[0])
+        ids = [sha256(U32.encode(number)) for number in range(entries)]
+        return gateway.SubmitCommitsRequest(
+            commits=[gateway.Commit(session_token=token, epoch=1, report_id=one) for one in ids]
+        )
+    if method == "SubmitReports":
+        made = [report(number) for number in range(entries)]
+        return gateway.SubmitReportsRequest(
+            reports=[gateway.Report(report=one.canonical, signature=one.signature) for one in made]
+        )
+    if method == "RelayRegistration":
+        record, signature = registration("new")
+        return gateway.RelayRegistrationRequest(registration=record.encode(), signature=signature)
+    if method == "AnnounceManifest":
+        poster = Signer(validator_key("v2"), DOMAIN, client.node.directory.parent / "v2.log", node.disk)
+        digest = Manifest(NETWORK, 1, owner_of(2), (), (), ()).digest()
+        signature = poster.manifest(1, digest)
+        poster.close()
+        return peer.AnnounceManifestRequest(epoch=1, validator=owner_of(2), manifest_hash=digest, signature=signature)
+    return {
+        "GetChallenge": gateway.GetChallengeRequest(),
+        "GetVerdicts": gateway.GetVerdictsRequest(report_ids=[bytes(32)] * entries),
+        "GetEpoch": gateway.GetEpochRequest(epoch=1),
+        "GetRootSignature": peer.GetRootSignatureRequest(epoch=1, set_id=1),
+        "GetBlob": peer.GetBlobRequest(sha256=node.store.put(bytes(1_000)), offset=10),
+        "GetStatus": peer.GetStatusRequest(),
+    }[method]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_honest_request_is_answered(tmp_path: Path, method: str) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            assert await client.call(method, await honest(client, method)) is not None
+
+    run(test)
+
+
+# --- malformed fields ---------------------------------------------------------------------------------------------
+
+
+def widths(method: str, path: str, width: int) -> list[tuple[str, str, bytes]]:
+    return [(method, path, bytes(wrong)) for wrong in (0, 1, width - 1, width + 1)]
+
+
+TOO_LARGE = 2**63
+MALFORMED: list[tuple[str, str, Any]] = [
+    *widths("OpenSessions", "sessions[3].session", Session.width()),
+    *widths("OpenSessions", "sessions[0].signature", 64),
+    *widths("SubmitCommits", "commits[3].session_token", 32),
+    *widths("SubmitCommits", "commits[0].report_id", 32),
+    ("SubmitCommits", "commits[2].epoch", TOO_LARGE),
+    ("SubmitCommits", "commits[2].epoch", 2**64 - 1),
+    *widths("SubmitReports", "reports[3].report", Beacon.width()),
+    *widths("SubmitReports", "reports[1].report", Witness.width()),
+    *widths("SubmitReports", "reports[0].signature", 64),
+    *widths("GetVerdicts", "report_ids[3]", 32),
+    *widths("RelayRegistration", "registration", Registration.width()),
+    *widths("RelayRegistration", "signature", 64),
+    ("GetEpoch", "epoch", TOO_LARGE),
+    ("AnnounceManifest", "epoch", TOO_LARGE),
+    *widths("AnnounceManifest", "validator", 20),
+    *widths("AnnounceManifest", "manifest_hash", 32),
+    *widths("AnnounceManifest", "signature", 65),
+    ("GetRootSignature", "epoch", TOO_LARGE),
+    ("GetRootSignature", "set_id", TOO_LARGE),
+    *widths("GetBlob", "sha256", 32),
+    ("GetBlob", "offset", TOO_LARGE),
+]
+
+
+def bend(request: Any, path: str, value: Any) -> None:
+    """Sets the field at a path like `commits[3].report_id`."""
+    *inner, last = re.findall(r"\w+", path)
+    for step in inner:
+        request = request[int(step)] if step.isdigit() else getattr(request, step)
+    if last.isdigit():
+        request[int(last)] = value
+    else:
+        setattr(request, last, value)
+
+
+def named(case: object) -> str:
+    return f"{len(case)} bytes" if isinstance(case, bytes) else str(case)
+
+
+async def refused_without_a_trace(client: Client, method: str, request: Any) -> tuple[grpc.StatusCode, str]:
+    """What the call is refused with; fails if it left anything in the inbox, the sessions or on disk."""
+    node = client.node
+    files, sessions = fingerprint(node.directory), dict(node.sessions._open)
+    rows = [dict(kept) for kept in node.inbox.epoch(1).rows.values()]
+    result = await client.refusal(method, request)
+    assert fingerprint(node.directory) == files
+    assert dict(node.sessions._open) == sessions
+    assert [dict(kept) for kept in node.inbox.epoch(1).rows.values()] == rows
+    assert node.sender.calls == []
+    return result
+
+
+@pytest.mark.parametrize(("method", "path", "value"), MALFORMED, ids=named)
+def test_a_malformed_field_is_refused_by_its_path_and_changes_nothing(
+    tmp_path: Path, method: str, path: str, value: Any
+) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, method)
+            bend(request, path, value)
+            status, sentence = await refused_without_a_trace(client, method, request)
+            assert status is grpc.StatusCode.INVALID_ARGUMENT
+            assert sentence.startswith(f"{path}: expected ")
+
+    run(test)
+
+
+def test_a_report_of_an_epoch_no_number_can_be_is_refused_by_its_path(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            bent = report(sent_at_ms=0, epoch=1).report
+            data = bytearray(bent.encode())
+            data[60:68] = b"\xff" * 8
+            request = gateway.SubmitReportsRequest(reports=[gateway.Report(report=bytes(data), signature=bytes(64))])
+            status, sentence = await refused_without_a_trace(client, "SubmitReports", request)
+            assert (status, sentence) == (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "reports[0].report.epoch: expected a number below 2^63",
+            )
+
+    run(test)
+
+
+BATCHES = {
+    "OpenSessions": "sessions",
+    "SubmitCommits": "commits",
+    "SubmitReports": "reports",
+    "GetVerdicts": "report_ids",
+}
+
+
+@pytest.mark.parametrize("entries", [0, MAX_BATCH_ENTRIES + 1])
+@pytest.mark.parametrize(("method", "path"), BATCHES.items())
+def test_refuses_an_empty_batch_and_one_entry_too_many(tmp_path: Path, method: str, path: str, entries: int) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, method, entries)
+            status, sentence = await refused_without_a_trace(client, method, request)
+            assert status is grpc.StatusCode.INVALID_ARGUMENT
+            assert sentence == f"{path}: expected 1 to 256 entries, found {entries}"
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", BATCHES)
+def test_takes_a_full_batch(tmp_path: Path, method: str) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            assert await client.call(method, await honest(client, method, MAX_BATCH_ENTRIES)) is not None
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip], ids=["plain", "gzip"])
+def test_refuses_a_message_that_is_too_large_also_once_it_is_unpacked(
+    tmp_path: Path, method: str, compression: grpc.Compression
+) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            field = b"\x7a" + bytes([0x80 | 1, 0x80, 0x80, 0x01])
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await client.raw(method, field + bytes(16 * MAX_MESSAGE_BYTES), compression=compression)
+            assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bytes_that_are_no_message_are_an_invalid_argument(tmp_path: Path, method: str) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            with pytest.raises(grpc.aio.AioRpcError, match="not the message this method takes") as refused:
+                await client.raw(method, b"\xff\xff\xff")
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+    run(test)
+
+
+# --- what becomes of well-formed requests -------------------------------------------------------------------------
+
+
+def test_a_receipt_verifies_and_covers_exactly_the_stored_entries(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, "SubmitCommits")
+            request.commits[1].session_token = bytes(32)
+            reply = await client.call("SubmitCommits", request)
+            [refusal] = reply.refusals
+            assert (refusal.index, refusal.reason, refusal.sentence) == (
+                1,
+                Reason.NO_SESSION,
+                SENTENCES[Reason.NO_SESSION],
+            )
+            kept = [request.commits[place].report_id for place in (0, 2, 3)]
+            receipt = Receipt(sha256(*kept), 3, client.node.network.clock.now_ms())
+            assert (reply.receipt.batch_hash, reply.receipt.entries) == (receipt.batch_hash, 3)
+            assert reply.receipt.validator == client.node.owner
+            assert recover_quorum(DOMAIN.digest(receipt), reply.receipt.signature) == client.node.signer.address
+            stored = client.node.inbox.epoch(1).rows[COMMITS]
+            assert {key[32:] for key in stored} == set(kept)
+
+    run(test)
+
+
+def test_no_receipt_field_when_nothing_is_stored(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, "SubmitReports", 1)
+            request.reports[0].signature = bytes(64)
+            reply = await client.call("SubmitReports", request)
+            assert not reply.HasField("receipt")
+            assert [one.reason for one in reply.refusals] == [Reason.SIGNATURE_REFUSED]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("method", "name"), [("SubmitCommits", "commits.log"), ("SubmitReports", "beacons.log")])
+def test_an_fsync_of_the_right_file_precedes_every_receipt_that_leaves(tmp_path: Path, method: str, name: str) -> None:
+    async def test() -> None:
+        disk = DiaryDisk()
+        async with client_of_one(tmp_path, disk=disk) as client:
+            requests = [await honest(client, method, entries) for entries in (1, 2, 4)]
+            disk.events.clear()
+            for request in requests:
+                await client.call(method, request)
+                disk.note("receipt")
+            assert disk.events == [("append", name), ("sync", name), ("receipt", "")] * 3
+
+    run(test)
+
+
+def test_calls_of_many_hotspots_at_once_share_fsyncs(tmp_path: Path) -> None:
+    async def test() -> None:
+        disk = DiaryDisk()
+        async with client_of_one(tmp_path, disk=disk) as client:
+            token = await open_session(client.node)
+            requests = [
+                gateway.SubmitCommitsRequest(
+                    commits=[gateway.Commit(session_token=token, epoch=1, report_id=sha256(U32.encode(number)))]
+                )
+                for number in range(90)
+            ]
+            disk.events.clear()
+            replies = await asyncio.gather(*(client.call("SubmitCommits", one) for one in requests))
+            assert all(reply.HasField("receipt") for reply in replies)
+            assert disk.count("sync", "commits.log") < 45
+
+    run(test)
+
+
+def test_a_full_disk_is_unavailable_and_the_batch_is_taken_later(tmp_path: Path) -> None:
+    async def test() -> None:
+        disk = FullDisk()
+        async with client_of_one(tmp_path, disk=disk) as client:
+            request = await honest(client, "SubmitCommits")
+            disk.fail("append")
+            status, sentence = await client.refusal("SubmitCommits", request)
+            assert status is grpc.StatusCode.UNAVAILABLE
+            assert "No space left on device; nothing of this batch was stored, send it again" in sentence
+            assert (await client.call("SubmitCommits", request)).HasField("receipt")
+
+    run(test)
+
+
+def test_a_full_disk_is_unavailable_to_peers_too(tmp_path: Path) -> None:
+    async def test() -> None:
+        disk = FullDisk()
+        async with client_of_one(tmp_path, start_ms(2) + 4_000, disk=disk) as client:
+            network, manifest = client.node.network, Manifest(NETWORK, 1, owner_of(2), (), (), ())
+            await network.start(2)
+            network.nodes[2].store.put(manifest.encode())
+            request = await honest(client, "AnnounceManifest")
+            disk.fail("append")
+            status, sentence = await client.refusal("AnnounceManifest", request)
+            assert status is grpc.StatusCode.UNAVAILABLE
+            assert "No space left on device" in sentence
+            reply = await client.call("AnnounceManifest", request)
+            digest = DOMAIN.digest(Available(1, owner_of(2), manifest.digest()))
+            assert recover_quorum(digest, reply.signature) == client.node.signer.address
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", ["OpenSessions", "RelayRegistration", "GetEpoch", "AnnounceManifest"])
+def test_a_silent_chain_is_unavailable(tmp_path: Path, method: str) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path, start_ms(2) + 4_000) as client:
+            request = await honest(client, method)
+            client.node.view._kept.clear()
+            client.node.network.chain.down = True
+            status, sentence = await client.refusal(method, request)
+            assert (status, sentence[:25]) == (grpc.StatusCode.UNAVAILABLE, "No RPC address answers. I")
+
+    run(test)
+
+
+def test_a_session_is_opened_or_refused_entry_by_entry(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, "OpenSessions", 2)
+            request.sessions[0].signature = bytes(64)
+            reply = await client.call("OpenSessions", request)
+            assert [one.refusal.reason for one in reply.results] == [Reason.SIGNATURE_REFUSED, 0]
+            assert [len(one.token) for one in reply.results] == [0, 32]
+
+    run(test)
+
+
+def test_a_blob_comes_in_pieces_with_its_length(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            data = random.Random(SEED).randbytes(2 * MAX_BLOB_CHUNK_BYTES + 5)
+            digest, found = client.node.store.put(data), b""
+            for offset in (0, MAX_BLOB_CHUNK_BYTES, 2 * MAX_BLOB_CHUNK_BYTES):
+                reply = await client.call("GetBlob", peer.GetBlobRequest(sha256=digest, offset=offset))
+                assert reply.total_bytes == len(data)
+                found += reply.data
+            assert found == data
+
+    run(test)
+
+
+@pytest.mark.parametrize("offset", [1_000, 2**62, 2**63 - 1])
+def test_a_piece_past_the_end_of_a_blob_is_empty(tmp_path: Path, offset: int) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            digest = client.node.store.put(bytes(1_000))
+            reply = await client.call("GetBlob", peer.GetBlobRequest(sha256=digest, offset=offset))
+            assert (reply.data, reply.total_bytes) == (b"", 1_000)
+
+    run(test)
+
+
+def test_a_blob_nobody_has_is_not_found(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            status, _ = await client.refusal("GetBlob", peer.GetBlobRequest(sha256=bytes(32)))
+            assert status is grpc.StatusCode.NOT_FOUND
+
+    run(test)
+
+
+def test_an_epoch_that_is_not_known_is_not_found(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            for epoch in (0, 2, 2**63 - 1):
+                status, _ = await client.refusal("GetEpoch", gateway.GetEpochRequest(epoch=epoch))
+                assert status is grpc.StatusCode.NOT_FOUND
+
+    run(test)
+
+
+def test_a_registration_over_the_daily_limit_is_resource_exhausted(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, "RelayRegistration")
+            for _ in range(client.node.rules.params.relay.per_owner):
+                await client.call("RelayRegistration", request)
+            status, sentence = await client.refusal("RelayRegistration", request)
+            assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "come back tomorrow" in sentence
+
+    run(test)
+
+
+def test_a_root_signature_and_verdicts_are_those_of_the_runtime(tmp_path: Path) -> None:
+    async def test() -> None:
+        network = LocalNetwork(tmp_path)
+        network.chain.register(*DEVICES)
+        network.clock.time_ms = start_ms(1) - 2_000
+        await network.start()
+        await network.feed(all_hear_all(network.world(1, *DEVICES)))
+        network.clock.time_ms = start_ms(2)
+        await network.run_until(lambda: bool(network.chain.submitted), 30_000)
+        async with served(network.nodes[1]) as client:
+            reply = await client.call("GetRootSignature", peer.GetRootSignatureRequest(epoch=1, set_id=1))
+            own = network.nodes[1].runtime.root_signature(1, 1)
+            assert own is not None
+            assert (reply.known, reply.root, reply.signature) == (True, own.root.root, own.signature)
+            other = await client.call("GetRootSignature", peer.GetRootSignatureRequest(epoch=1, set_id=2))
+            assert not other.known
+            status = await client.call("GetStatus", peer.GetStatusRequest())
+            assert (status.validator, status.settled_epoch, status.waiting) == (owner_of(1), 1, "")
+            one = next(iter(network.nodes[1].inbox.epoch(1).rows[COMMITS]))[32:]
+            [verdict] = (await client.call("GetVerdicts", gateway.GetVerdictsRequest(report_ids=[one]))).verdicts
+            assert (verdict.report_id, verdict.final, verdict.sentence) == (one, True, "Accepted.")
+        await network.stop()
+
+    run(test)
+
+
+# --- the server ---------------------------------------------------------------------------------------------------
+
+
+def test_health_says_serving(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            reply = await health_pb2_grpc.HealthStub(client.channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+            assert reply.status == health_pb2.HealthCheckResponse.SERVING
+
+    run(test)
+
+
+def test_reflection_lists_every_service(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            stub = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+            asked = reflection_pb2.ServerReflectionRequest(list_services="")
+            [reply] = [one async for one in stub.ServerReflectionInfo(iter([asked]), timeout=5)]
+            names = {one.name for one in reply.list_services_response.service}
+            assert {"farfield.v1.Gateway", "farfield.v1.Peer", "grpc.health.v1.Health"} <= names
+
+    run(test)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            with pytest.raises(RuntimeError, match=r"port|bind"):
+                async with served(client.node, client.port):
+                    raise AssertionError("two servers listen on one port")
+
+    run(test)
+
+
+def test_a_fault_of_ours_is_internal_and_logged_and_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+
+            def broken() -> None:
+                raise ZeroDivisionError("a secret")
+
+            monkeypatch.setattr(client.node.gateway, "challenge", broken)
+            with capture_logs() as logs:
+                status, sentence = await client.refusal("GetChallenge", gateway.GetChallengeRequest())
+            assert status is grpc.StatusCode.INTERNAL
+            assert "secret" not in sentence
+            assert [one["event"] for one in logs] == ["call_crashed"]
+
+    run(test)
+
+
+# --- fuzz ---------------------------------------------------------------------------------------------------------
+
+
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    """Valid bytes with a few flips, cuts, doubles, insertions or numbers made extreme."""
+    out = bytearray(data)
+    for _ in range(dice.randint(1, 4)):
+        at, length = dice.randint(0, len(out)), dice.choice((1, 2, 8, 32, 64))
+        change: Callable[[], Any] = dice.choice(
+            [
+                lambda at=at, length=length: out.__delitem__(slice(at, at + length)),
+                lambda at=at, length=length: out.__setitem__(slice(at, at), out[at : at + length]),
+                lambda at=at, length=length: out.__setitem__(slice(at, at), dice.randbytes(length)),
+                lambda at=at, length=length: out.__setitem__(slice(at, at + length), b"\xff" * length),
+                lambda at=at: out.__setitem__(slice(at, at + 1), dice.randbytes(1)),
+            ]
+        )
+        change()
+    return bytes(out)
+
+
+INTERESTING_WIDTHS = (
+    0,
+    1,
+    20,
+    31,
+    32,
+    33,
+    64,
+    65,
+    Session.width(),
+    Beacon.width(),
+    Witness.width(),
+    Registration.width(),
+)
+INTERESTING_NUMBERS = (0, 1, 2, 3, 2**31, 2**32, 2**48, 2**63 - 1, 2**63, 2**64 - 1)
+
+
+def invented(kind: Any, dice: random.Random, depth: int = 0) -> Any:
+    """A message with random values of the right types."""
+    message = kind()
+    for field in kind.DESCRIPTOR.fields:
+        if dice.random() < 0.05:
+            continue
+        if field.message_type is not None:
+            made = [
+                invented(field.message_type._concrete_class, dice, depth + 1) for _ in range(dice.choice((1, 2, 5)))
+            ]
+            getattr(message, field.name).extend(made)
+        elif field.type == field.TYPE_BYTES:
+            values = [dice.randbytes(dice.choice(INTERESTING_WIDTHS)) for _ in range(dice.choice((1, 3)))]
+            if isinstance(getattr(message, field.name), bytes):
+                setattr(message, field.name, values[0])
+            else:
+                getattr(message, field.name).extend(values)
+        else:
+            setattr(message, field.name, dice.choice(INTERESTING_NUMBERS))
+    return message
+
+
+def twisted(message: Any, dice: random.Random) -> Any:
+    """A message with bits flipped in fields that keep their widths, and numbers replaced."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for one in value:
+                twisted(one, dice)
+        elif field.type != field.TYPE_BYTES:
+            setattr(message, field.name, dice.choice((value, value, dice.choice(INTERESTING_NUMBERS))))
+        elif isinstance(value, bytes):
+            setattr(message, field.name, flipped(value, dice.randrange(len(value))) if dice.random() < 0.3 else value)
+        else:
+            value[:] = [flipped(one, dice.randrange(len(one))) for one in value]
+    return message
+
+
+def fuzzed(method: str, honest_bytes: bytes, dice: random.Random) -> bytes:
+    kind = METHODS[method][1]
+    way = dice.randrange(3)
+    if way == 0:
+        return mutated(honest_bytes, dice)
+    message = invented(kind, dice) if way == 1 else twisted(kind.FromString(honest_bytes), dice)
+    return bytes(message.SerializeToString())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_bytes_end_in_unknown_or_internal(tmp_path: Path, method: str) -> None:
+    async def test() -> None:
+        dice = random.Random(f"{SEED} {method}")
+        async with client_of_one(tmp_path, start_ms(2) + 1_000) as client:
+            honest_bytes = (await honest(client, method)).SerializeToString()
+            cases = [fuzzed(method, honest_bytes, dice) for _ in range(CASES_PER_METHOD)]
+            statuses: Counter[str] = Counter()
+            for first in range(0, len(cases), AT_ONCE):
+                some = cases[first : first + AT_ONCE]
+                statuses.update(await asyncio.gather(*(status_of(client, method, one) for one in some)))
+            print(method, dict(statuses))  # noqa: T201 - how deep it reached, for `pytest -rP`
+            assert set(statuses) <= EXPECTED
+            assert statuses["INVALID_ARGUMENT"] < 0.9 * CASES_PER_METHOD, "the fuzz never got behind the field checks"
+
+    run(test)
+
+
+EXPECTED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "RESOURCE_EXHAUSTED"}
+
+
+async def status_of(client: Client, method: str, data: bytes) -> str:
+    try:
+        await client.raw(method, data)
+    except grpc.aio.AioRpcError as error:
+        if error.code() in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL):
+            pytest.fail(f"{method} with {data.hex()}: {error.code()}, {error.details()}")
+        return str(error.code().name)
+    return "OK"
