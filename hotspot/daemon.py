@@ -19,7 +19,7 @@ from hotspot.config import CONFIG_FILE, Endpoint
 from hotspot.counters import Counters
 from hotspot.courier import Courier
 from hotspot.delivery import Fanout
-from hotspot.epochs import Epoch, EpochWatcher
+from hotspot.epochs import AnchorSource, Epoch, EpochWatcher
 from hotspot.hosted import Hosted, Shared
 from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
 from hotspot.sessions import Sessions
@@ -41,7 +41,7 @@ class Daemon:
         self,
         homes: Sequence[Home],
         played: Played,
-        reader: ChainReader,
+        anchors: AnchorSource,
         clients: dict[bytes, ValidatorClient],
         store: Store,
     ) -> None:
@@ -53,9 +53,7 @@ class Daemon:
         self._outbox = Outbox(store)
         self._fanout = Fanout(self._outbox, clock, lambda hotspot_id: self._counters_of[hotspot_id])
         network, windows = played.file.network, played.rules.params.epoch
-        self._epochs = EpochWatcher(
-            network, played.genesis_ms, windows, ChainAnchors(reader), clock, self._counters
-        )  # fmt: skip
+        self._epochs = EpochWatcher(network, played.genesis_ms, windows, anchors, clock, self._counters)
         self._couriers = self._make_couriers(homes, clients, windows)
         self._fanout.use(self._couriers)
         self._epochs.listen(self._on_epoch)
@@ -249,7 +247,7 @@ async def running(
         try:
             played = await join(reader, list(clients.values()), place)
             with _store(place) as store:
-                daemon = Daemon(homes, played, reader, clients, store)
+                daemon = Daemon(homes, played, ChainAnchors(reader), clients, store)
                 try:
                     await daemon.open()
                     yield daemon, played

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import secrets
 import time
@@ -43,6 +44,8 @@ class FakeValidator(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.PeerServicer
         self.key = coincurve.PrivateKey(sha256(b"key", name.encode()))
         self.keys = {bytes(hotspot_id(key)): key for key in keys}
         self.blobs = {sha256(blob): blob for blob in blobs}
+        self.network = NETWORK
+        self.relay: Callable[[Registration, bytes], bytes] = lambda registration, signature: sha256(signature)
         self.params_file = next(iter(self.blobs), b"")
         self.protocol_version = PROTOCOL_VERSION
         self.down = False
@@ -103,7 +106,7 @@ class FakeValidator(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.PeerServicer
         key = self.keys.get(session.hotspot_id)
         if key is None:
             return gateway.SessionResult(refusal=refusal(index, Reason.NOT_REGISTERED))
-        assert verify_device(key, signed_bytes(SESSION, NETWORK, signed.session), signed.signature)
+        assert verify_device(key, signed_bytes(SESSION, self.network, signed.session), signed.signature)
         token = secrets.token_bytes(32)
         self.tokens[token] = session.hotspot_id
         self.sessions_opened += 1
@@ -136,7 +139,7 @@ class FakeValidator(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.PeerServicer
             if reason is not None:
                 refusals.append(refusal(index, reason))
                 continue
-            assert verify_device(self.keys[hotspot], signed_bytes(REPORT, NETWORK, one.report), one.signature)
+            assert verify_device(self.keys[hotspot], signed_bytes(REPORT, self.network, one.report), one.signature)
             id_ = report_id(one.report)
             known = self.reports.setdefault(id_, (one.report, one.signature))
             assert known == (one.report, one.signature), "two different bytes for one report id"
@@ -166,9 +169,10 @@ class FakeValidator(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.PeerServicer
         assert registration is not None
         key = public_key(registration.x, registration.y)
         assert key is not None
-        assert verify_device(key, signed_bytes(REGISTRATION, NETWORK, request.registration), request.signature)
+        assert verify_device(key, signed_bytes(REGISTRATION, self.network, request.registration), request.signature)
         self.registrations.append(registration)
-        return gateway.RelayRegistrationReply(hotspot_id=hotspot_id(key), transaction_hash=sha256(request.registration))
+        transaction = await asyncio.to_thread(self.relay, registration, request.signature)
+        return gateway.RelayRegistrationReply(hotspot_id=hotspot_id(key), transaction_hash=transaction)
 
     # --- Peer -----------------------------------------------------------------------------------------------
 
