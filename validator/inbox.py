@@ -136,7 +136,7 @@ class Inbox:
         opened = EpochInbox(logs)
         for kind, one in logs.items():
             for row in one.recovered.rows:
-                opened.add(Entry(kind, epoch, _owner_of(kind, row), row))
+                opened.add(Entry(kind, epoch, hotspot_of(kind, row), row))
             if one.recovered.damaged_bytes:
                 log.warning("inbox_rows_damaged", epoch=epoch, file=FILES[kind], bytes=one.recovered.damaged_bytes)
         return opened
@@ -223,7 +223,8 @@ class Inbox:
             shutil.rmtree(self._folder(epoch))
 
 
-def _owner_of(kind: int, row: bytes) -> HotspotId:
+def hotspot_of(kind: int, row: bytes) -> HotspotId:
+    """Whose a segment's row is."""
     if kind == COMMITS:
         return HotspotId(row[:32])
     return HotspotId(row[28:60])

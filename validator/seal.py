@@ -7,11 +7,25 @@ from collections.abc import Mapping, Sequence
 from protocol import geo
 from protocol.encoding import Network, sha256
 from protocol.ids import Address, HotspotId
-from protocol.limits import MAX_SEGMENT_BYTES, POSITION_TOLERANCE_M
-from protocol.manifest import Manifest, cells_named, rows_by_hotspot, seal_segment, segment_problem
+from protocol.limits import (
+    MAX_COMMITS_PER_HOTSPOT,
+    MAX_REPORTS_PER_HOTSPOT,
+    MAX_SEGMENT_BYTES,
+    POSITION_TOLERANCE_M,
+)
+from protocol.manifest import (
+    BEACONS,
+    COMMITS,
+    WITNESSES,
+    Manifest,
+    cells_named,
+    rows_by_hotspot,
+    seal_segment,
+    segment_problem,
+)
 from protocol.records import SEGMENT_ROWS, Refusals, SegmentRef
 from protocol.registry import Registered
-from validator.inbox import EpochInbox
+from validator.inbox import EpochInbox, hotspot_of
 
 
 def seal(
@@ -19,9 +33,10 @@ def seal(
 ) -> tuple[Manifest, list[bytes]]:
     """(manifest, segments) of everything the inbox holds of hotspots registered at B_e."""
     segments: dict[int, bytes] = {}
-    for kind, rows in sorted(inbox.rows.items()):
+    for kind, kept in sorted(inbox.rows.items()):
+        rows = [row for row in list(kept.values()) if hotspot_of(kind, row) in registry]
         if rows:
-            segments[kind] = seal_segment(kind, list(rows.values()))
+            segments[kind] = seal_segment(kind, rows)
     references = [
         SegmentRef(kind, sha256(data), len(data) // SEGMENT_ROWS[kind].width()) for kind, data in segments.items()
     ]
@@ -40,6 +55,19 @@ def seal(
 def _cells(segments: Mapping[int, bytes], registry: Mapping[HotspotId, Registered]) -> set[int]:
     homes = {hotspot_id: one.row.cell for hotspot_id, one in registry.items()}
     return cells_named({kind: [data] for kind, data in segments.items()}, homes)
+
+
+def size_problem(manifest: Manifest, hotspots: int) -> str | None:
+    """Why a manifest's segments must not even be fetched, as a sentence, or None; `hotspots` were registered at B_e."""
+    rows = {COMMITS: 0, BEACONS: 0, WITNESSES: 0}
+    for reference in manifest.segments:
+        if reference.rows * SEGMENT_ROWS[reference.kind].width() > MAX_SEGMENT_BYTES:
+            return f"a segment is larger than {MAX_SEGMENT_BYTES // 2**20} MiB"
+        rows[reference.kind] += reference.rows
+    most_commits, most_reports = hotspots * MAX_COMMITS_PER_HOTSPOT, hotspots * MAX_REPORTS_PER_HOTSPOT
+    if rows[COMMITS] > most_commits or rows[BEACONS] + rows[WITNESSES] > most_reports:
+        return "the manifest lists more rows than its hotspots may send"
+    return None
 
 
 def manifest_problem(
