@@ -324,7 +324,7 @@ def _inside(cell: int, bounds: Iterable[float]) -> bool:
     west, south, east, north = bounds
     latitude, longitude = h3.cell_to_latlng(cell)
     across = west <= longitude <= east if west <= east else (longitude >= west or longitude <= east)
-    return across and south <= latitude <= north
+    return bool(across and south <= latitude <= north)
 
 
 async def _limited_body(request: Request, most: int) -> bytes:

@@ -35,7 +35,7 @@ def read_area(data: bytes) -> BaseGeometry:
         raise GeoJsonError(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise GeoJsonError("This is not JSON text in UTF-8.") from error
-    polygons = []
+    polygons: list[Polygon] = []
     for found in _polygons(tree, "the file"):
         polygons.append(_near(found, polygons[0]) if polygons else found)
         if len(polygons) > MAX_POLYGONS or sum(map(shapely.get_num_coordinates, polygons)) > MAX_POINTS:

@@ -106,7 +106,7 @@ def cell_area_km2(cell: int) -> float:
 def _authalic_q(latitude: np.ndarray) -> np.ndarray:
     """q(phi): pi a^2 q is the area of the ellipsoid between the equator and a latitude (radians)."""
     sine = ECCENTRICITY * np.sin(latitude)
-    return (1 - ECCENTRICITY_SQUARED) * (np.sin(latitude) / (1 - sine**2) + np.arctanh(sine) / ECCENTRICITY)
+    return np.asarray((1 - ECCENTRICITY_SQUARED) * (np.sin(latitude) / (1 - sine**2) + np.arctanh(sine) / ECCENTRICITY))
 
 
 POLE_Q = float(_authalic_q(np.array(math.pi / 2)))

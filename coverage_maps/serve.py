@@ -104,7 +104,7 @@ async def _serve(settings: Settings, port: int, follower: Follower, ready: Calla
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop)
     following = asyncio.create_task(asyncio.to_thread(follow, follower, ending, _telling(loop, hub)))
-    following.add_done_callback(lambda _: ending.is_set() or stop())
+    following.add_done_callback(lambda _: None if ending.is_set() else stop())
     serving = asyncio.create_task(server.serve())
     listening = await is_listening(settings.host, port, serving)
     if listening:

@@ -261,9 +261,9 @@ def _cells(
     for cell, of_cell in sites.items():
         seen[cell].sites.extend(of_cell)
     for one in sent:
-        cell = pay_cell(one.sender, one.cell)
-        if cell is not None:
-            seen[cell].beacons += 1
+        sent_from = pay_cell(one.sender, one.cell)
+        if sent_from is not None:
+            seen[sent_from].beacons += 1
     only_need = [cell for cell in needy_cells(record) if cell not in seen]
     shown = only_need[: max(0, MAX_CELLS - len(seen))]
     cells = {cell: _cell(record, incumbent, cell, seen[cell]) for cell in sorted({*seen, *shown})}
