@@ -105,7 +105,7 @@ class OwnTags:
         if len(self._tags) > MAX_OWN_TAGS:
             self._tags.popitem(last=False)
 
-    def __contains__(self, tag: bytes) -> bool:
+    def __contains__(self, tag: object) -> bool:
         return tag in self._tags
 
 

@@ -256,7 +256,8 @@ class Lane:
 
     def _take(self) -> list[Pending]:
         """At most one batch of what is due; what is too late or settled meanwhile falls out here."""
-        now_ms, batch = self._clock.now_ms(), []
+        now_ms = self._clock.now_ms()
+        batch: list[Pending] = []
         while self._heap and self._heap[0][0] <= now_ms and len(batch) < MAX_BATCH_ENTRIES:
             pending = heapq.heappop(self._heap)[2]
             if (self._owner, self._step) in pending.outcomes:

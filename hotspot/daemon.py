@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class Daemon:
                     f"Cannot listen on {one.config.listen} ({error.strerror}). Stop what uses that port, or choose "
                     f"another with `listen` in {one.directory / CONFIG_FILE}."
                 ) from error
-            self.status.add(one.device.hotspot_id.hex(), lambda one=one: self._hotspot_snapshot(one))
+            self.status.add(one.device.hotspot_id.hex(), partial(self._hotspot_snapshot, one))
         wanted = self.hosted[0].config.status_port
         try:
             port = await self.status.start(wanted)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.courier import Courier, Pending
-from hotspot.outbox import CloseReport, KeepDelivery, Outbox, Prune, Tally
+from hotspot.outbox import Change, CloseReport, KeepDelivery, Outbox, Prune, Tally
 from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Delivery, Report, Step
 from protocol.closing import Member
 from protocol.ids import Address, HotspotId, ReportId
@@ -85,7 +85,7 @@ class Fanout:
         if self._pending.pop(pending.report.id, None) is None:
             return
         report, outcome = pending.report, self._outcome(pending)
-        changes = [CloseReport(report.hotspot_id, report.id, outcome)]
+        changes: list[Change] = [CloseReport(report.hotspot_id, report.id, outcome)]
         if not self._is_enough(pending, Step.COMMIT):
             changes.append(Tally(report.hotspot_id, COMMIT_EXPIRED))
         self._counters_of(report.hotspot_id).count("reports", outcome)

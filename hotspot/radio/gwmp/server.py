@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
@@ -220,8 +221,9 @@ class GwmpServer(asyncio.DatagramProtocol):
 
     async def _answer(self, answer: asyncio.Future[codec.TxAck]) -> codec.TxAck | None:
         timer = asyncio.ensure_future(self._clock.sleep_ms(TX_ACK_TIMEOUT_MS))
+        waits: set[asyncio.Future[Any]] = {answer, timer}
         try:
-            await asyncio.wait({answer, timer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
         return answer.result() if answer.done() and not answer.cancelled() else None
