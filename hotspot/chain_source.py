@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from chain.errors import ChainError
 from chain.history import History
 from chain.reader import ChainReader
@@ -11,22 +13,28 @@ from protocol.records import RegistryRow
 
 
 class ChainAnchors:
-    """Reads registry and validators as they were at a block. Blocking; call it from a thread."""
+    """Reads registry and validators as they were at a block. The chain is asked from a thread."""
 
     def __init__(self, reader: ChainReader) -> None:
         self._reader = reader
         self._history = History(reader)
 
-    def registered(self, hotspot_id: HotspotId) -> RegistryRow | None:
+    async def registered(self, hotspot_id: HotspotId) -> RegistryRow | None:
         """The hotspot at the final block, or None. ChainSilentError."""
+        return await asyncio.to_thread(self._registered, hotspot_id)
+
+    def _registered(self, hotspot_id: HotspotId) -> RegistryRow | None:
         try:
             entries = self._history.registry_at(self._history.refresh().number)
         except ChainError as error:
             raise ChainSilentError(str(error)) from error
         return next((entry.row for entry in entries if entry.hotspot_id == hotspot_id), None)
 
-    def anchor(self, deadline_ms: int) -> Anchor | None:
+    async def anchor(self, deadline_ms: int) -> Anchor | None:
         """The chain at the last block before a moment, or None while that is not final. ChainSilentError."""
+        return await asyncio.to_thread(self._anchor, deadline_ms)
+
+    def _anchor(self, deadline_ms: int) -> Anchor | None:
         try:
             block = self._reader.last_block_before(deadline_ms)
             if block is None:

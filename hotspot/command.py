@@ -179,8 +179,6 @@ def _register(source: str, device: DeviceKey, site: Site, *, wait: bool) -> dict
 
 
 async def _relay_and_wait(reader: Any, device: DeviceKey, site: Site, *, wait: bool) -> dict[str, Any]:
-    import asyncio
-
     from hotspot.chain_source import ChainAnchors
     from hotspot.clock import SystemClock
     from hotspot.registration import relay, signed_registration, until_final
@@ -193,7 +191,7 @@ async def _relay_and_wait(reader: Any, device: DeviceKey, site: Site, *, wait: b
         "final": True,
         "already": True,
     }
-    if await asyncio.to_thread(registry.registered, device.hotspot_id) is not None:
+    if await registry.registered(device.hotspot_id) is not None:
         return outcome
     clients = [ValidatorClient(one.endpoint) for one in network.validators]
     try:

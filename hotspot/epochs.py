@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,7 +39,7 @@ class Anchor:
 class AnchorSource(Protocol):
     """The chain, as far as epochs need it."""
 
-    def anchor(self, deadline_ms: int) -> Anchor | None:
+    async def anchor(self, deadline_ms: int) -> Anchor | None:
         """The chain at the last block before a moment, or None while that is not final. ChainSilentError."""
         ...
 
@@ -123,7 +122,7 @@ class EpochWatcher:
         poll_ms = max(min(LONGEST_POLL_MS, self._windows.seed_lead_ms // POLLS_PER_SEED_LEAD), 1)
         while self._clock.now_ms() < start_ms + self._windows.length_ms:
             try:
-                anchor = await asyncio.to_thread(self._source.anchor, start_ms - self._windows.seed_lead_ms)
+                anchor = await self._source.anchor(start_ms - self._windows.seed_lead_ms)
             except ChainSilentError:
                 self._counters.count("epochs", "chain_silent")
                 anchor = None

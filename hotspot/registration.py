@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,9 +28,9 @@ class Relayer(Protocol):
 
 
 class Registry(Protocol):
-    """The chain, as far as registering needs it. Blocking."""
+    """The chain, as far as registering needs it."""
 
-    def registered(self, hotspot_id: HotspotId) -> RegistryRow | None:
+    async def registered(self, hotspot_id: HotspotId) -> RegistryRow | None:
         """The hotspot at the final block, or None. ChainSilentError."""
         ...
 
@@ -75,7 +74,7 @@ async def until_final(registry: Registry, hotspot_id: HotspotId, clock: Clock) -
     problem = "it was not mined"
     while clock.monotonic_ms() < deadline_ms:
         try:
-            row = await asyncio.to_thread(registry.registered, hotspot_id)
+            row = await registry.registered(hotspot_id)
         except ChainSilentError as error:
             row, problem = None, str(error)
         if row is not None:

@@ -29,7 +29,7 @@ class Chain:
         self.asked: list[int] = []
         self.found = world.anchor(world.row(device.hotspot_id))
 
-    def anchor(self, deadline_ms: int) -> Anchor | None:
+    async def anchor(self, deadline_ms: int) -> Anchor | None:
         self.asked.append(deadline_ms)
         if self.silent:
             raise ChainSilentError("no answer")
@@ -43,14 +43,6 @@ class Watch:
         self.told: list[tuple[int, Epoch]] = []
         self.watcher = EpochWatcher(NETWORK, GENESIS_MS, PARAMS.epoch, self.chain, self.clock, self.counters)
         self.watcher.listen(lambda epoch: self.told.append((self.clock.now_ms(), epoch)))
-
-    async def pass_time(self, duration_ms: int) -> None:
-        """In steps short enough for the thread that asks the chain."""
-        for _ in range(duration_ms // 250):
-            asked = len(self.chain.asked)
-            await self.clock.advance(250)
-            if len(self.chain.asked) > asked:
-                await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
@@ -69,7 +61,7 @@ def test_an_epoch_is_told_before_it_starts_once_its_block_is_final() -> None:
         async with watching(START_MS - LENGTH_MS + 1_000) as w:
             await until(lambda: w.told)
             w.told.clear()
-            await w.pass_time(LENGTH_MS)
+            await w.clock.advance(LENGTH_MS)
             (at_ms, epoch) = w.told[0]
             assert START_MS - LEAD_MS + 2_000 <= at_ms < START_MS
             assert (epoch.number, epoch.start_ms, epoch.end_ms) == (EPOCH, START_MS, START_MS + LENGTH_MS)
@@ -92,7 +84,7 @@ def test_a_start_in_the_middle_of_an_epoch_finds_that_epoch() -> None:
 def test_epoch_zero_is_not_played() -> None:
     async def act() -> None:
         async with watching(GENESIS_MS + 1_000) as w:
-            await w.pass_time(LENGTH_MS)
+            await w.clock.advance(LENGTH_MS)
             assert [epoch.number for _, epoch in w.told] == [1]
 
     asyncio.run(act())
@@ -102,10 +94,10 @@ def test_a_silent_chain_is_asked_until_the_epoch_has_ended_and_counted() -> None
     async def act() -> None:
         async with watching(START_MS + 1_000) as w:
             w.chain.silent = True
-            await w.pass_time(LENGTH_MS)
+            await w.clock.advance(LENGTH_MS)
             assert w.counters.of("epochs", "chain_silent") > 10
             w.chain.silent = False
-            await w.pass_time(1_000)
+            await w.clock.advance(1_000)
             assert w.counters.of("epochs", "never_found") == 1
             assert [epoch.number for _, epoch in w.told] == [EPOCH + 1]
 

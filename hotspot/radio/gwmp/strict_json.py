@@ -16,6 +16,7 @@ MAX_DEPTH = 64
 MAX_INTEGER_DIGITS = 20
 """Longer whole numbers stay Decimal: none of them is a value of ours, and int() takes quadratic time on them."""
 OUT_OF_RANGE = Decimal("Infinity")
+QUANTA = tuple(Decimal(1).scaleb(-decimals) for decimals in range(7))
 STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
 
@@ -38,7 +39,7 @@ def read(body: bytes) -> dict[str, Any] | BodyProblem:
     if _too_deep(text_bytes):
         return BodyProblem.JSON
     try:
-        value = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
+        value = DECODER.decode(text)
     except ValueError:
         return BodyProblem.JSON
     return value if isinstance(value, dict) else BodyProblem.SHAPE
@@ -71,6 +72,9 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+DECODER = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
+
+
 def is_number(value: object) -> bool:
     """True for a JSON number; true and false are none."""
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
@@ -87,8 +91,10 @@ def scaled(value: object, decimals: int, least: int, most: int) -> int | None:
     """A JSON number in [least, most], times 10^decimals, to the nearest whole (ties to even); else None."""
     if not is_number(value) or not least <= value <= most:  # type: ignore[operator]
         return None
-    number = Decimal(value)  # type: ignore[arg-type]
-    return int(number.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN).scaleb(decimals))
+    if isinstance(value, int):
+        return int(value * 10**decimals)
+    assert isinstance(value, Decimal)
+    return int(value.quantize(QUANTA[decimals], rounding=ROUND_HALF_EVEN).scaleb(decimals))
 
 
 def text(value: object, most: int) -> str | None:
