@@ -136,7 +136,7 @@ def _fetch(name: str) -> Path:
 
 
 def _pack(specifier: str, folder: Path) -> Path:
-    command = [str(npm()), "pack", specifier, "--silent", "--ignore-scripts"]
+    command = [str(npm()), "pack", specifier, "--loglevel=error", "--ignore-scripts"]
     try:
         done = subprocess.run(
             command, cwd=folder, env=with_node(), capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
