@@ -70,6 +70,8 @@ def decode_state(data: bytes) -> State | None:
     accounts = cast("list[Account]", rows[0])
     cells = cast("list[CellState]", rows[1])
     positions = cast("list[Position]", rows[2])
+    if sum(one.cumulative for one in accounts) != head.cumulative_total:
+        return None
     state = State(
         head.epoch,
         head.reserve,
