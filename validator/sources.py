@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from protocol.limits import MAX_SEGMENT_BYTES
 from validator.blobs import BlobStore
 
 
 class BlobPeer(Protocol):
-    """Somebody who may have a blob. Returns None, never raises, when it does not."""
+    """Somebody who may have a blob. Returns None, never raises, when it does not, or not within `most_bytes`."""
 
-    async def fetch(self, digest: bytes) -> bytes | None: ...
+    async def fetch(self, digest: bytes, most_bytes: int = MAX_SEGMENT_BYTES) -> bytes | None: ...
 
 
 class BlobSource:
@@ -21,13 +22,15 @@ class BlobSource:
     def __init__(self, store: BlobStore, peers: Sequence[BlobPeer]) -> None:
         self.store, self._peers = store, list(peers)
 
-    async def get(self, digest: bytes, first: BlobPeer | None = None) -> bytes | None:
+    async def get(
+        self, digest: bytes, first: BlobPeer | None = None, most_bytes: int = MAX_SEGMENT_BYTES
+    ) -> bytes | None:
         """The blob, or None if nobody has it. `first` is asked before the others."""
         known = await asyncio.to_thread(self.store.get, digest)
         if known is not None:
             return known
         for peer in [*([first] if first else []), *self._peers]:
-            data = await peer.fetch(digest)
+            data = await peer.fetch(digest, most_bytes)
             if data is not None:
                 await asyncio.to_thread(self.store.put, data)
                 return data

@@ -13,6 +13,7 @@ from protocol.encoding import epoch_draw, epoch_seed, pieces
 from protocol.evidence import CountedManifest
 from protocol.ids import Address, HotspotId
 from protocol.keys import quorum_address
+from protocol.limits import MAX_SEGMENT_BYTES
 from protocol.manifest import COMMITS
 from protocol.parameters import params_hash
 from protocol.records import SEGMENT_ROWS, Commit
@@ -110,8 +111,9 @@ class LocalPeer:
     async def root_signature(self, epoch: int, set_id: int) -> RootSignature | None:
         return self._node.runtime.root_signature(epoch, set_id) if self._node else None
 
-    async def fetch(self, digest: bytes) -> bytes | None:
-        return self._node.store.get(digest) if self._node else None
+    async def fetch(self, digest: bytes, most_bytes: int = MAX_SEGMENT_BYTES) -> bytes | None:
+        data = self._node.store.get(digest) if self._node else None
+        return data if data is not None and len(data) <= most_bytes else None
 
 
 @dataclass

@@ -29,7 +29,7 @@ def reopened(path: Path) -> RowLog:
     return log
 
 
-# --- whole files ------------------------------------------------------------------------------------------------
+# --- whole files --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("at", "after"), [(1, False), (2, False), (2, True)])
@@ -96,7 +96,7 @@ def test_a_made_directory_survives_a_power_cut_with_every_directory_above_it(tmp
     assert disk.events == [("sync", tmp_path.name), ("sync", "a")]
 
 
-# --- row logs ---------------------------------------------------------------------------------------------------
+# --- row logs -----------------------------------------------------------------------------------------------------
 
 
 def test_rows_come_back_in_order(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def reasons(taken: Taken) -> list[Reason]:
     return [reason for _, reason in taken.refusals]
 
 
-# --- receipts -------------------------------------------------------------------------------------------------------
+# --- receipts -----------------------------------------------------------------------------------------------------
 
 
 def test_a_receipt_is_signed_and_covers_exactly_what_is_stored(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_full_disk_is_said_instead_of_a_receipt_and_the_batch_is_taken_later(t
     run(test)
 
 
-# --- quota ----------------------------------------------------------------------------------------------------------
+# --- quota --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [MAX_COMMITS_PER_HOTSPOT - 256, MAX_COMMITS_PER_HOTSPOT - 100])
@@ -247,7 +247,7 @@ def test_one_hotspots_quota_is_not_anothers(tmp_path: Path) -> None:
     run(test)
 
 
-# --- time -------------------------------------------------------------------------------------------------------------
+# --- time ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_commit_is_recorded_with_the_time_its_call_arrived(tmp_path: Path) -> 
     run(test)
 
 
-# --- who and what -----------------------------------------------------------------------------------------------------
+# --- who and what -------------------------------------------------------------------------------------------------
 
 STRANGER = make_device("stranger", north_of_ulm(0))
 
@@ -391,7 +391,7 @@ def test_refusals_are_counted_by_reason_and_stand_in_the_manifest(tmp_path: Path
     run(test)
 
 
-# --- sessions ---------------------------------------------------------------------------------------------------------
+# --- sessions -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ def test_a_restart_forgets_sessions_and_keeps_rows(tmp_path: Path) -> None:
     run(test)
 
 
-# --- the chain --------------------------------------------------------------------------------------------------------
+# --- the chain ----------------------------------------------------------------------------------------------------
 
 
 def test_no_call_waits_for_the_chain_on_the_event_loop(tmp_path: Path) -> None:
@@ -541,7 +541,7 @@ def test_facts_of_an_epoch_are_given_while_they_matter(tmp_path: Path) -> None:
     run(test)
 
 
-# --- registrations --------------------------------------------------------------------------------------------------
+# --- registrations ------------------------------------------------------------------------------------------------
 
 
 def registration(name: str, owner: str = "owner") -> tuple[Registration, bytes]:
@@ -604,7 +604,7 @@ def test_a_silent_chain_costs_an_owner_nothing_of_its_day(tmp_path: Path) -> Non
     run(test)
 
 
-# --- verdicts ---------------------------------------------------------------------------------------------------------
+# --- verdicts -----------------------------------------------------------------------------------------------------
 
 
 def test_a_verdict_is_provisional_from_the_own_inbox_and_final_once_settled(tmp_path: Path) -> None:

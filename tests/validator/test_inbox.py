@@ -66,7 +66,7 @@ def log_rows(directory: Path, entry: Entry) -> int:
     return path.stat().st_size // (len(entry.row) + 4)
 
 
-# --- durable first ----------------------------------------------------------------------------------------------
+# --- durable first ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("entry", "name"), [(commit(1), "commits.log"), (beacon(1), "beacons.log")])
@@ -189,7 +189,7 @@ def test_one_epoch_has_one_inbox_however_many_threads_open_it(tmp_path: Path) ->
     assert opened[0] is opened[1] is inbox.epoch(EPOCH)
 
 
-# --- a disk that refuses --------------------------------------------------------------------------------------------
+# --- a disk that refuses ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("what", "torn_bytes"), [("append", 0), ("append", 30), ("sync", 0)])
@@ -298,7 +298,7 @@ def test_refuses_more_rows_than_may_wait_for_the_disk(tmp_path: Path) -> None:
     assert len(inbox.epoch(EPOCH).rows[COMMITS]) == half + 1
 
 
-# --- quota, refusals, sealing ---------------------------------------------------------------------------------------
+# --- quota, refusals, sealing -------------------------------------------------------------------------------------
 
 
 def test_a_hotspots_quota_is_exact(tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_closing_gives_every_log_back(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-# --- kill -9 --------------------------------------------------------------------------------------------------------
+# --- kill -9 ------------------------------------------------------------------------------------------------------
 
 CHILD = """
 import asyncio, sys

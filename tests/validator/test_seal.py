@@ -58,7 +58,7 @@ def problem(
     return manifest_problem(manifest, segments, network, epoch, registry)
 
 
-# --- sealing --------------------------------------------------------------------------------------------------------
+# --- sealing ------------------------------------------------------------------------------------------------------
 
 
 def test_sealing_makes_the_canonical_manifest_of_what_the_inbox_holds(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_refusals_stand_in_the_manifest_by_reason(tmp_path: Path) -> None:
     assert manifest.refusals == (Refusals(Reason.NO_SESSION, 2), Refusals(Reason.QUOTA, 3))
 
 
-# --- what peers refuse ------------------------------------------------------------------------------------------------
+# --- what peers refuse --------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -265,7 +265,7 @@ def test_a_segment_that_is_not_what_its_hash_says_is_refused() -> None:
     assert problem(made.manifest, segments) == "a segment is not what its hash says, or too large"
 
 
-# --- before anything is fetched ---------------------------------------------------------------------------------------
+# --- before anything is fetched -----------------------------------------------------------------------------------
 
 
 def manifest_of(*references: SegmentRef) -> Manifest:

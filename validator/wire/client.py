@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -9,13 +10,16 @@ import grpc
 from protocol.encoding import U128, sha256
 from protocol.ids import Address
 from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot
-from protocol.limits import MAX_MESSAGE_BYTES, MAX_SEGMENT_BYTES
+from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_MESSAGE_BYTES, MAX_SEGMENT_BYTES
 from protos.farfield.v1 import peer_pb2 as messages
 from protos.farfield.v1.peer_pb2_grpc import PeerStub
 from validator.peers import RootSignature
 
 CALL_TIMEOUT_S = 5
 ANNOUNCE_TIMEOUT_S = 60
+FETCH_TIMEOUT_S = 30
+LEAST_BYTES_PER_S = 1024 * 1024
+"""A peer that sends a large blob more slowly than this is given up: it must not hold up an epoch."""
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -66,21 +70,24 @@ class PeerClient:
         root = EpochRoot(epoch, set_id, reply.root, reply.data_hash, U128.decode(reply.cumulative_total))
         return RootSignature(root, reply.signature)
 
-    async def fetch(self, digest: bytes) -> bytes | None:
-        """The blob with this sha256, or None if the peer does not give it."""
-        data, total = bytearray(), 1
-        while len(data) < total:
-            try:
-                reply = await self._stub.GetBlob(
-                    messages.GetBlobRequest(sha256=digest, offset=len(data)), timeout=CALL_TIMEOUT_S
-                )
-            except grpc.aio.AioRpcError:
-                return None
-            total = min(reply.total_bytes, MAX_SEGMENT_BYTES)
+    async def fetch(self, digest: bytes, most_bytes: int = MAX_SEGMENT_BYTES) -> bytes | None:
+        """The blob with this sha256, or None if the peer does not give it, in whole chunks and in time."""
+        try:
+            async with asyncio.timeout(FETCH_TIMEOUT_S + most_bytes / LEAST_BYTES_PER_S):
+                data = await self._chunks(digest, most_bytes)
+        except (grpc.aio.AioRpcError, TimeoutError):
+            return None
+        return data if sha256(data) == digest else None
+
+    async def _chunks(self, digest: bytes, most_bytes: int) -> bytes:
+        """What the peer gives for a hash; it ends with the first chunk that is not full."""
+        data = bytearray()
+        while True:
+            request = messages.GetBlobRequest(sha256=digest, offset=len(data))
+            reply = await self._stub.GetBlob(request, timeout=CALL_TIMEOUT_S)
             data += reply.data
-            if not reply.data:
-                break
-        return bytes(data) if sha256(bytes(data)) == digest else None
+            if len(reply.data) != MAX_BLOB_CHUNK_BYTES or len(data) >= min(reply.total_bytes, most_bytes):
+                return bytes(data)
 
     async def status(self) -> Any | None:
         """GetStatusReply, or None if the peer does not answer."""
