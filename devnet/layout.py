@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 VALIDATORS = 4
+PORTS = range(15_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +117,15 @@ def load_facts(layout: Layout) -> Facts | None:
 
 
 def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:
-    """Distinct loopback ports nobody listens on now."""
-    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Loopback ports nobody listens on now, below those the system hands out by itself: nobody takes them meanwhile."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        if len(found) == count:
+            return found
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    raise OSError(f"fewer than {count} free ports between {PORTS[0]} and {PORTS[-1]}")
 
 
 def choose_ports(hotspots: int) -> Ports:
