@@ -83,6 +83,8 @@ def run(
         raise click.UsageError("--receptions belongs to --scenario trace, and trace needs it.")
     if json_path is not None and epochs is None:
         raise click.UsageError("--json needs --epochs: a run without an end has no result.")
+    if json_path is not None and not os.access(json_path.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"{json_path.absolute().parent} is no directory to write to.", param_hint="--json")
     try:
         wanted = parse(faults)
     except FaultError as error:

@@ -31,6 +31,8 @@ from devnet.processes import PYTHON, Supervisor
 from devnet.report import EpochLine, RunReport
 from devnet.scenarios import Scenario
 from hotspot import keys as device_keys
+from hotspot.radio.gwmp.server import PACKETS
+from hotspot.status_client import ask as ask_hotspot
 from protocol.parameters import Parameters, parse
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
@@ -369,6 +371,7 @@ class Devnet:
     def report(self) -> dict[str, Any]:
         """OUT.json; call while the network still runs, after `follow`."""
         self._chain.refresh()
+        rxpk = self._rxpk_taken()
         accounting = self._accounting() if self._facts.receptions else None
         final = self._chain.final.number
         registry = {one.hotspot_id: one for one in self._chain.history.registry_at(final)}
@@ -377,19 +380,25 @@ class Devnet:
         return tree | {
             "claimed_total": str(sum(one.amount for one in self._chain.history.claims())),
             "minted": str(minted),
+            "rxpk_taken_by_hotspots": rxpk,
             "waited": self.sentences,
             "simulated": self._network.simulated,
             "peak_rss_mb": self._processes.peak_rss_bytes // MB,
             "wall_s": round(time.monotonic() - self._started, 1),
         }
 
+    def _rxpk_taken(self) -> int:
+        """Packets the hotspots themselves counted, from their own status."""
+        counters = [ask_hotspot(self._layout.hotspot(name))["counters"] for name in self._facts.hotspots]
+        return sum(sum(one.get(PACKETS, {}).values()) for one in counters)
+
     def _accounting(self) -> dict[str, Any]:
-        """The ether's account of every row; each receiver by its hotspot id, which the registry knows the rest of."""
-        figures = self._ask_ether(lambda ether: ether.report())
+        """The ether's last account of every row; receivers by hotspot id, of which the registry knows the rest."""
+        self._processes.end(["ether"])
         written = json.loads((self._layout.ether / "report.json").read_text(encoding="utf-8"))
         ids = {name: device_keys.load(self._layout.hotspot(name)).hotspot_id.hex() for name in self._facts.hotspots}
         rows = [row | {"rx_hotspot": ids[row["receiver"]]} for row in written["rows"] if row.get("offered")]
-        return figures | {"rows": rows}
+        return written | {"rows": rows}
 
     def problems(self) -> list[str]:
         """What did not come out right, as sentences; empty for a good run."""
