@@ -2,6 +2,8 @@
 
 A reveal is done when validators of more than a third of stake have acknowledged it, but every validator is offered it
 until it answers or the epoch's reports are sealed. What ends otherwise is written down with its reason.
+
+How much can wait is bounded by what a hotspot may report: 1,024 reports an epoch, until D/4 after its end.
 """
 
 from __future__ import annotations

@@ -29,6 +29,10 @@ class OtherVersionError(RulesError):
     """The network plays by another protocol version than this release."""
 
 
+class UnfitError(RulesError):
+    """The rules are the network's, but contradict each other."""
+
+
 class Source(Protocol):
     """A validator, as far as the rules need one."""
 
@@ -76,7 +80,7 @@ class RulesLoader:
             ) from error
         problems = params.problems()
         if problems:
-            raise RulesError(f"The network's params do not fit together: {'; '.join(problems)}. Ask its operators.")
+            raise UnfitError(f"The network's params do not fit together: {'; '.join(problems)}. Ask its operators.")
         return params
 
     async def _params_file(self) -> bytes:

@@ -19,7 +19,7 @@ from hotspot import config as configs
 from hotspot import keys
 from hotspot.config import Config, Endpoint
 from hotspot.keys import DeviceKey
-from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader
+from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
 from hotspot.wire import ValidatorClient
 from protocol.parameters import Windows
 from protocol.rulebook import TEXT
@@ -130,6 +130,8 @@ async def join(reader: ChainReader, clients: Sequence[ValidatorClient], home: Pa
         rules = await RulesLoader(file.params_hash, TEXT, home, clients).load()
     except OtherVersionError as error:
         raise StartError(str(error), OTHER_VERSION) from error
+    except UnfitError as error:
+        raise StartError(str(error)) from error
     except RulesError as error:
         raise StartError(str(error), UNREACHABLE) from error
     if rules.params.epoch.length_ms != config.length_ms:

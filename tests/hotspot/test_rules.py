@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader
+from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
 from hotspot.wire import CallFailed, ValidatorStatus
 from protocol.encoding import concatenate, sha256
 from protocol.parameters import params_hash
@@ -88,7 +88,7 @@ def test_a_missing_region_file_is_a_sentence(tmp_path: Path) -> None:
 
 def test_windows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     wrong = PARAMS.replace(b"reveal_after_ms = 4_000", b"reveal_after_ms = 2_000")
-    with pytest.raises(RulesError, match="do not fit together"):
+    with pytest.raises(UnfitError, match="do not fit together"):
         load(tmp_path, Validator(wrong, REGION_ROWS), params=wrong)
 
 
