@@ -17,6 +17,20 @@ def anvil_chain() -> Iterator[Anvil]:
 
 
 @pytest.fixture
+def start_anvil() -> Iterator[Callable[..., Anvil]]:
+    """Starts chains of the test's own; whatever becomes of the test, they end with it."""
+    chains: list[Anvil] = []
+
+    def start(**options: object) -> Anvil:
+        chains.append(Anvil(**options))
+        return chains[-1]
+
+    yield start
+    for chain in chains:
+        chain.stop()
+
+
+@pytest.fixture
 def make_world(anvil_chain: Anvil) -> Iterator[Callable[..., World]]:
     """Deploys a network; everything it opened is closed after the test."""
     worlds: list[World] = []

@@ -163,9 +163,11 @@ def test_an_outage_half_way_loses_and_doubles_nothing(told: World, monkeypatch: 
     assert len(history.manifests(1)) == 2
 
 
-def test_reads_again_when_the_chain_went_back(make_world: Callable[..., World]) -> None:
+def test_reads_again_when_the_chain_went_back(
+    start_anvil: Callable[..., Anvil], make_world: Callable[..., World]
+) -> None:
     """A node that lost its newest blocks builds others in their place; what stood in the lost ones is forgotten."""
-    chain = Anvil()
+    chain = start_anvil()
     world = make_world(chain, confirmations=0)
     history = History(world.reader)
     world.register(device(1), ALICE)
@@ -175,7 +177,6 @@ def test_reads_again_when_the_chain_went_back(make_world: Callable[..., World]) 
     world.register(device(2), ALICE)
     history.refresh()
     assert [one.hotspot_id for one in history.registrations()] == [device(2).id]
-    chain.stop()
 
 
 def test_waits_for_a_node_that_is_behind(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:

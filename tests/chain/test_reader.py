@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -222,21 +223,19 @@ def test_reads_from_many_threads(world: World) -> None:
     assert supplies == {4 * STAKE}
 
 
-def test_survives_an_outage(anvil_chain: Anvil, tmp_path: object, make_world: Callable[..., World]) -> None:
-    from pathlib import Path
-
-    state = Path(str(tmp_path)) / "state.json"
-    chain = Anvil(state=state)
+def test_survives_an_outage(
+    start_anvil: Callable[..., Anvil], tmp_path: Path, make_world: Callable[..., World]
+) -> None:
+    state = tmp_path / "state.json"
+    chain = start_anvil(state=state)
     world = make_world(chain)
     before = world.reader.total_supply()
     chain.stop()
     with pytest.raises(ChainUnavailable):
         world.reader.final_block()
-    again = Anvil(state=state, port=chain.port)
-    again.mine(3)
+    start_anvil(state=state, port=chain.port).mine(3)
     assert world.reader.total_supply() == before
     assert world.reader.check() == []
-    again.stop()
 
 
 def test_speaks_to_the_addresses_of_the_network_file(world: World) -> None:

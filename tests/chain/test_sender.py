@@ -81,11 +81,9 @@ def mining(chain: Anvil) -> Iterator[None]:
 
 
 @pytest.fixture
-def own_world(make_world: Callable[..., World]) -> Iterator[World]:
+def own_world(start_anvil: Callable[..., Anvil], make_world: Callable[..., World]) -> World:
     """A world on a chain of its own, which the test may stop mining on."""
-    chain = Anvil()
-    yield make_world(chain)
-    chain.stop()
+    return make_world(start_anvil())
 
 
 def rewriting(

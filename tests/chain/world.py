@@ -80,7 +80,11 @@ class Anvil:
         self.url = f"http://127.0.0.1:{self.port}"
         command = anvil_command(binary, port=self.port, chain_id=chain_id, state=state, block_time_s=block_time_s)
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._await_answer()
+        try:
+            self._await_answer()
+        except BaseException:
+            self.kill()
+            raise
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + START_DEADLINE_S

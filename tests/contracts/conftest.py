@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from devnet import toolchain
-from tests.chain.conftest import anvil_chain, make_world, world
+from tests.chain.conftest import anvil_chain, make_world, start_anvil, world
 from tests.factories import ROOT
 
-__all__ = ["anvil_chain", "make_world", "world"]
+__all__ = ["anvil_chain", "make_world", "start_anvil", "world"]
 CONTRACTS = ROOT / "contracts"
 FORGE_TIMEOUT_S = 300
 
