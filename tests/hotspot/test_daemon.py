@@ -36,10 +36,10 @@ from tests.hotspot.test_start import FILE
 from tests.hotspot.virtual_forwarder import VirtualForwarder, lora_packet
 
 QUICK = dataclasses.replace(
-    world.PARAMS, epoch=dataclasses.replace(world.PARAMS.epoch, commit_window_ms=900, reveal_after_ms=900)
+    world.PARAMS, epoch=dataclasses.replace(world.PARAMS.epoch, commit_window_ms=2_000, reveal_after_ms=2_000)
 )
 RULES = Rules(QUICK, world.RULES.regions)
-FIRST_SLOT_IN_MS = 1_500
+FIRST_SLOT_IN_MS = 2_500
 
 
 class Chain:
@@ -115,7 +115,7 @@ def test_beacons_and_is_believed_by_every_validator(tmp_path: Path) -> None:
     async def act() -> None:
         async with running(tmp_path) as site, VirtualForwarder(site.endpoint()) as forwarder:
             forwarder.pull()
-            await until(lambda: all(one.reports for one in site.validators), deadline_s=10)
+            await until(lambda: all(one.reports for one in site.validators), deadline_s=20)
             order = forwarder.orders[0]
             for validator in site.validators:
                 (report, _), (commit,) = next(iter(validator.reports.values())), validator.commits
@@ -135,11 +135,11 @@ def test_witnesses_what_another_forwarder_hears_but_not_itself(tmp_path: Path) -
     async def act() -> None:
         async with running(tmp_path) as site, VirtualForwarder(site.endpoint()) as forwarder:
             forwarder.pull()
-            await until(lambda: forwarder.orders, deadline_s=10)
+            await until(lambda: forwarder.orders, deadline_s=20)
             own, other = forwarder.orders[0].payload, beacon.frame(b"another hotspot's tag")
             await until(lambda: site.daemon.hosted[0].snapshot()["registered"])
             forwarder.push(lora_packet(own), lora_packet(other, snr_cdb=-250), lora_packet(b"\x40uplink"))
-            await until(lambda: all(len(one.reports) == 2 for one in site.validators), deadline_s=10)
+            await until(lambda: all(len(one.reports) == 2 for one in site.validators), deadline_s=20)
             heard = [Witness.decode(report) for report, _ in site.validators[0].reports.values()]
             assert [(one.tag, one.snr_cdb) for one in heard if one] == [(b"another hotspot's tag", -250)]
             counters = site.daemon.hosted[0].counters
@@ -153,7 +153,7 @@ def test_the_status_says_what_happened(tmp_path: Path) -> None:
         async with running(tmp_path) as site, VirtualForwarder(site.endpoint()) as forwarder:
             forwarder.pull()
             counters = site.daemon.hosted[0].counters
-            await until(lambda: counters.of("reports", "revealed"), deadline_s=10)
+            await until(lambda: counters.of("reports", "revealed"), deadline_s=20)
             return await asyncio.to_thread(ask, tmp_path / "h0")
 
     told = asyncio.run(act())
@@ -169,12 +169,12 @@ def test_the_status_says_what_happened(tmp_path: Path) -> None:
 def test_many_hotspots_share_one_process_and_its_sessions(tmp_path: Path) -> None:
     async def act() -> None:
         async with running(tmp_path, count=5) as site:
-            await until(lambda: all(one.sessions_opened == 5 for one in site.validators), deadline_s=10)
+            await until(lambda: all(one.sessions_opened == 5 for one in site.validators), deadline_s=20)
             for number in range(5):
                 async with VirtualForwarder(site.endpoint(number)) as forwarder:
                     forwarder.push(lora_packet(beacon.frame(b"a tag of somebody els")))
                     await until(lambda number=number: site.daemon.hosted[number].counters.of("rxpk", "beacon"))
-            await until(lambda: all(len(one.reports) == 5 for one in site.validators), deadline_s=10)
+            await until(lambda: all(len(one.reports) == 5 for one in site.validators), deadline_s=20)
             assert len({commit.hotspot_id for commit in site.validators[0].commits}) == 5
 
     asyncio.run(act())
@@ -195,7 +195,7 @@ def test_junk_leaves_it_up_and_counted_by_reason(tmp_path: Path) -> None:
                 await until(lambda sent=sent: sum(counters.snapshot().get("datagrams", {}).values()) >= sent)
             assert {"JSON", "SHORT", "PUSH_DATA", "PULL_DATA"} <= set(counters.snapshot()["datagrams"])
             forwarder.pull()
-            await until(lambda: forwarder.down.received, deadline_s=10)
+            await until(lambda: forwarder.down.received, deadline_s=20)
 
     asyncio.run(act())
 
@@ -208,12 +208,12 @@ def test_a_restart_takes_up_what_was_stored(tmp_path: Path) -> None:
                 validator.down = True
             forwarder.pull()
             counters = site.daemon.hosted[0].counters
-            await until(lambda: counters.of("beacons", "sent"), deadline_s=10)
+            await until(lambda: counters.of("beacons", "sent"), deadline_s=20)
         store = Store(tmp_path / OUTBOX_FILE)
         (stored,) = store.open_reports()
         store.close()
         async with running(tmp_path, homes=homes) as site:
-            await until(lambda: all(stored.id in one.reports for one in site.validators), deadline_s=10)
+            await until(lambda: all(stored.id in one.reports for one in site.validators), deadline_s=20)
             assert site.validators[0].reports[stored.id] == (stored.report, stored.signature)
 
     asyncio.run(act())

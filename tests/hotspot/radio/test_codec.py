@@ -201,7 +201,7 @@ downlinks = st.builds(codec.PullResp, headers(codec.Identifier.PULL_RESP), order
 
 
 @given(pushes | answers | warnings | bares | downlinks)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_reads_back_what_it_wrote(datagram: codec.Datagram) -> None:
     assert codec.decode(codec.encode(datagram)) == datagram
 
