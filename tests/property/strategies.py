@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -26,33 +28,42 @@ from protocol.regions import RegionCell
 
 RECORDS: tuple[type[Record], ...] = (*ALL_RECORDS, RegionCell)
 
-COORDINATES = st.integers(-MAX_COORDINATE_M, MAX_COORDINATE_M)
-MEANINGFUL: dict[type[Record], dict[str, st.SearchStrategy[Any]]] = {
-    SegmentRef: {"kind": st.sampled_from(sorted(SEGMENT_ROWS))},
-    Position: {"x_m": COORDINATES, "y_m": COORDINATES, "z_m": COORDINATES},
-    RegistryRow: {"kind": st.sampled_from(list(Kind)), "frozen": st.integers(0, 1)},
-    Outcome: {"role": st.sampled_from(list(Role)), "reason": st.sampled_from(list(Reason))},
+MEANINGFUL: dict[type[Record], dict[str, Callable[[Random], Any]]] = {
+    SegmentRef: {"kind": lambda random: random.choice(sorted(SEGMENT_ROWS))},
+    Position: dict.fromkeys(("x_m", "y_m", "z_m"), lambda random: random.randint(-MAX_COORDINATE_M, MAX_COORDINATE_M)),
+    RegistryRow: {"kind": lambda random: random.choice(list(Kind)), "frozen": lambda random: random.randrange(2)},
+    Outcome: {
+        "role": lambda random: random.choice(list(Role)),
+        "reason": lambda random: random.choice(list(Reason)),
+    },
+    SignedBeacon: {"report": lambda random: random_record(Beacon, random).encode()},
+    SignedWitness: {"report": lambda random: random_record(Witness, random).encode()},
 }
 """Fields that hold less than their width allows."""
 
 
-def values(kind: FieldType) -> st.SearchStrategy[Any]:
-    """Everything a field can hold, its ends often."""
+def random_value(kind: FieldType, random: Random) -> Any:
+    """Anything a field can hold, its ends often."""
     if kind.raw:
-        return st.binary(min_size=kind.width, max_size=kind.width)
+        return random.choice([bytes(kind.width), b"\xff" * kind.width, random.randbytes(kind.width)])
     bits = 8 * kind.width
     least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind.signed else (0, 2**bits - 1)
-    return st.one_of(st.integers(least, most), st.sampled_from([least, most, 0]))
+    return random.choice([least, most, 0, random.randint(least, most)])
+
+
+def random_record(record: type[Record], random: Random) -> Any:
+    """A canonical record of a type."""
+    narrowed = MEANINGFUL.get(record, {})
+    made = {
+        name: narrowed[name](random) if name in narrowed else random_value(kind, random)
+        for name, kind, _ in layout(record)
+    }
+    return record(**made)
 
 
 def records(record: type[Record]) -> st.SearchStrategy[Any]:
-    """Canonical records of a type."""
-    narrowed = dict(MEANINGFUL.get(record, {}))
-    if record is SignedBeacon:
-        narrowed["report"] = records(Beacon).map(Record.encode)
-    if record is SignedWitness:
-        narrowed["report"] = records(Witness).map(Record.encode)
-    return st.builds(record, **{name: narrowed.get(name, values(kind)) for name, kind, _ in layout(record)})
+    """Canonical records of a type, one draw each."""
+    return st.integers(0, 2**64 - 1).map(lambda seed: random_record(record, Random(seed)))
 
 
 @st.composite
@@ -70,3 +81,11 @@ def mutated(draw: st.DrawFn, data: bytes) -> bytes:
             "drop": data[: max(0, at - len(piece))] + data[at:],
         }[way]
     return data
+
+
+T = TypeVar("T")
+
+
+def shuffled(values: Sequence[T], seed: int) -> list[T]:
+    """The same values in another order."""
+    return Random(seed).sample(list(values), len(values))
