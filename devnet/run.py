@@ -402,6 +402,7 @@ class Devnet:
 
     def problems(self) -> list[str]:
         """What did not come out right, as sentences; empty for a good run."""
+        self._chain.refresh()
         found = [
             f"Epoch {epoch}: the audit differs: {line.difference}"
             for epoch, line in sorted(self._report.lines.items())

@@ -1,0 +1,149 @@
+"""The simulated devnet as a user meets it: epochs, joining with only network.json, claims, an end, a second start."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain.history import History
+from chain.network import load
+from chain.reader import ChainReader
+from devnet.layout import free_ports
+from tests.network.devnets import alive, children_of, farfield_json, running, wait_for
+
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+START_TIMEOUT_S = 90
+ROOT_TIMEOUT_S = 240
+HEARD_TIMEOUT_S = 240
+JOIN_AT = "48.4105,9.7925"
+OWNER = "0x00000000000000000000000000000000000f00d5"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo."""
+
+    directory: Path
+    pid: int
+    port: int
+
+    @property
+    def network(self) -> str:
+        return str(self.directory / "network.json")
+
+    def history(self) -> History:
+        history = History(ChainReader(load(self.network)))
+        history.refresh()
+        return history
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    directory = tmp_path_factory.mktemp("demo") / "devnet"
+    (port,) = free_ports(1)
+    log = directory.parent / "run.log"
+    with running("devnet", "run", "--directory", str(directory), "--port", str(port), log=log) as process:
+        wait_for(
+            lambda: (directory / "devnet.json").exists() or process.poll() is not None, START_TIMEOUT_S, "the founding"
+        )
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        yield Demo(directory, process.pid, port)
+
+
+@pytest.fixture(scope="module")
+def guest(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A hotspot in another directory that knows only network.json: registered, running, on air."""
+    home = tmp_path_factory.mktemp("guest")
+    network = shutil.copy(demo.network, home)
+    listen = f"127.0.0.1:{free_ports(1)[0]}"
+    registered = farfield_json(
+        "hotspot", "register", "--network", network, "--directory", str(home / "me"), "--owner", OWNER, "--at", JOIN_AT
+    )
+    with running(
+        "hotspot", "run", "--network", network, "--directory", str(home / "me"), "--listen", listen, log=home / "log"
+    ):
+        wait_for(lambda: (home / "me" / "status.json").exists(), START_TIMEOUT_S, "the guest's start")
+        farfield_json("devnet", "attach", "--network", network, "--hotspot", listen, "--at", JOIN_AT)
+        yield {"id": registered["hotspot_id"], "network": network, "directory": str(home / "me")}
+
+
+def _roots(demo: Demo) -> list[Any]:
+    return demo.history().roots()
+
+
+def _two_roots(demo: Demo) -> list[Any] | None:
+    roots = _roots(demo)
+    return roots if len(roots) >= 2 else None
+
+
+def test_a_guest_with_only_network_json_is_heard_and_earns(demo: Demo, guest: dict[str, Any]) -> None:
+    def accepted() -> Any:
+        for root in _roots(demo):
+            found = farfield_json(
+                "validator", "audit", str(root.epoch), "--network", guest["network"],
+                "--explain", "hotspot", guest["id"], timeout_s=120,
+            )  # fmt: skip
+            if any(line.startswith("earned") for line in found["explained"]):
+                return found
+        return None
+
+    found = wait_for(accepted, HEARD_TIMEOUT_S, "an epoch in which the guest earns")
+    assert found["identical"]
+
+
+def test_a_stranger_audits_two_epochs_to_the_same_roots(demo: Demo, tmp_path: Path) -> None:
+    network = shutil.copy(demo.network, tmp_path)
+    for root in wait_for(lambda: _two_roots(demo), ROOT_TIMEOUT_S, "two roots")[:2]:
+        found = farfield_json("validator", "audit", str(root.epoch), "--network", network, timeout_s=120)
+        assert found["root_audited"] == found["root_on_chain"] == "0x" + root.root.hex()
+
+
+def test_owners_are_paid_what_the_chain_says(demo: Demo) -> None:
+    wait_for(lambda: _two_roots(demo), ROOT_TIMEOUT_S, "two roots")
+    claims = wait_for(lambda: demo.history().claims(), ROOT_TIMEOUT_S, "claims")
+    reader = ChainReader(load(demo.network))
+    minted = reader.total_supply() - reader.genesis_supply()
+    assert minted == sum(one.amount for one in demo.history().claims())
+    assert claims
+
+
+def test_the_network_file_checks_out(demo: Demo) -> None:
+    assert farfield_json("network", "check", "--network", demo.network)["findings"] == []
+
+
+def test_a_wrong_chain_id_is_refused_with_a_sentence(demo: Demo, tmp_path: Path) -> None:
+    from tests.network.devnets import farfield
+
+    tree = json.loads(Path(demo.network).read_text(encoding="utf-8")) | {"chain_id": 1}
+    wrong = tmp_path / "network.json"
+    wrong.write_text(json.dumps(tree), encoding="utf-8")
+    done = farfield("validator", "audit", "1", "--network", str(wrong))
+    assert done.returncode == 5
+    assert "31337" in done.stderr
+
+
+def test_every_process_ends_and_a_second_start_resumes(tmp_path: Path) -> None:
+    directory, log = tmp_path / "devnet", tmp_path / "run.log"
+    arguments = ["devnet", "run", "--headless", "--directory", str(directory)]
+    with running(*arguments, log=log) as process:
+        wait_for(lambda: (directory / "devnet.json").exists(), START_TIMEOUT_S, "the founding")
+        first = children_of(process.pid)
+        assert len(first) >= 7
+    assert alive(first) == set()
+    network = load(str(directory / "network.json"))
+    with running(*arguments, log=log):
+        text = wait_for(
+            lambda: log.read_text(encoding="utf-8") if "Join with" in log.read_text(encoding="utf-8") else None,
+            START_TIMEOUT_S,
+            "the second start",
+        )
+        assert "Resuming" in text
+        assert load(str(directory / "network.json")) == network
+        assert len(ChainReader(network).rpc.endpoints) == 1
