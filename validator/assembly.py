@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from protocol.closing import Closing, Post
+from protocol.closing import Post
 from protocol.encoding import Network, sha256
 from protocol.epoch import EpochInputs, EpochResult, decode_summary, settle
 from protocol.evidence import CountedManifest
+from protocol.ids import Address, HotspotId
 from protocol.manifest import Manifest, decode_manifest, segment_problem
 from protocol.need import NeedMap, decode_map
+from protocol.registry import Registered
 from protocol.state import State, decode_state, genesis_state
 from protocol.verdicts import Engine
 from validator.chain_view import ChainView
@@ -84,12 +87,10 @@ async def compute(chain: ChainView, rules: NetworkRules, blobs: Blobs, before: B
 async def gather_inputs(chain: ChainView, rules: NetworkRules, blobs: Blobs, before: Before) -> EpochInputs:
     """Everything the epoch after `before` is computed from."""
     epoch = before.state.epoch + 1
-    closing, seed, draw = await asyncio.to_thread(_chain_facts, chain, epoch)
-    if closing is None or seed is None or draw is None:
+    facts = await asyncio.to_thread(_chain_facts, chain, epoch)
+    if facts is None:
         raise NotYetError(f"the chain has not settled the evidence of epoch {epoch} yet")
-    registry, members = chain.registry(epoch), chain.validators(epoch)
-    assert registry is not None and members is not None, "both are known once the seed is"
-    counted = [await counted_manifest(post, chain.network, blobs) for post in closing.counted]
+    counted = [await counted_manifest(post, chain.network, blobs) for post in facts.counted]
     return EpochInputs(
         network=chain.network,
         params=rules.params,
@@ -98,10 +99,10 @@ async def gather_inputs(chain: ChainView, rules: NetworkRules, blobs: Blobs, bef
         need=rules.need,
         epoch=epoch,
         start_ms=chain.start_ms(epoch),
-        seed=seed,
-        draw=draw,
-        registry=registry,
-        stakes=members.stakes,
+        seed=facts.seed,
+        draw=facts.draw,
+        registry=facts.registry,
+        stakes=facts.stakes,
         counted=tuple(counted),
         before=before.state,
         need_now=before.need_now,
@@ -109,10 +110,24 @@ async def gather_inputs(chain: ChainView, rules: NetworkRules, blobs: Blobs, bef
     )
 
 
-def _chain_facts(chain: ChainView, epoch: int) -> tuple[Closing | None, bytes | None, bytes | None]:
-    """(closing once closed, seed, draw) of an epoch; each None while the chain does not say."""
-    closing = chain.closing(epoch)
-    return closing if closing is not None and closing.closed else None, chain.seed(epoch), chain.draw(epoch)
+@dataclass(frozen=True, slots=True)
+class _ChainFacts:
+    """What the chain says of a closed epoch."""
+
+    counted: tuple[Post, ...]
+    seed: bytes
+    draw: bytes
+    registry: Mapping[HotspotId, Registered]
+    stakes: Mapping[Address, int]
+
+
+def _chain_facts(chain: ChainView, epoch: int) -> _ChainFacts | None:
+    """The facts once the epoch is closed and its draw known; None while the chain does not say."""
+    closing, seed, draw = chain.closing(epoch), chain.seed(epoch), chain.draw(epoch)
+    registry, members = chain.registry(epoch), chain.validators(epoch)
+    if closing is None or not closing.closed or seed is None or draw is None or registry is None or members is None:
+        return None
+    return _ChainFacts(closing.counted, seed, draw, registry, members.stakes)
 
 
 async def counted_manifest(post: Post, network: Network, blobs: Blobs) -> CountedManifest:

@@ -6,18 +6,20 @@ Nothing here decides anything an auditor would have to know; that is in protocol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from chain.calls import Call, post_manifest, submit_root
-from chain.errors import ChainError
+from chain.errors import ChainError, ChainUnavailable
+from chain.events import RootSubmitted
+from chain.folds import ValidatorSet
 from chain.sender import Sender
 from protocol.closing import Closing
 from protocol.encoding import U64, sha256
 from protocol.ids import Address
-from protocol.keys import EpochRoot, recover_quorum
+from protocol.keys import Available, EpochRoot, recover_quorum
 from protocol.limits import CLOSING_EPOCHS
 from protocol.quorum import is_quorum, stake_of
 from protocol.verdicts import Engine
@@ -56,6 +58,10 @@ class Work:
     quorum_at_ms: int = 0
     submitted_at_ms: int = 0
     running: set[Act] = field(default_factory=set)
+    asking: set[tuple[Act, Address]] = field(default_factory=set)
+    """Peers that have not answered yet, each asked once at a time."""
+    said: dict[Act, str] = field(default_factory=dict)
+    """Why each step failed last: said once, not at every tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +90,18 @@ class Runtime:
         self._work: dict[int, Work] = {}
         self._before: Before | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._settling = asyncio.Lock()
+        self._chain_silent = False
 
     # --- where we stand ---------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Takes up the newest state: this machine's, or the one under the newest root when that is further."""
+        """Takes up the newest state: this machine's, or the one under the newest root when that is another.
+
+        NotYetError if nobody has that state.
+        """
         record, root = self._p.files.last_settled(), self._p.chain.last_root()
-        if record is not None and (root is None or root.epoch <= record.epoch):
+        if record is not None and (root is None or self._agrees(root)):
             state = await self._p.source.get(bytes.fromhex(record.state))
             self._before = None if state is None else await restore(state, self._p.rules, self._p.source)
         if self._before is None:
@@ -101,6 +112,13 @@ class Runtime:
             await asyncio.to_thread(self._p.source.store.put, self._before.state.encode())
         await self._recall_verdicts()
         log.info("state_taken_up", epoch=self._before.state.epoch)
+
+    def _agrees(self, root: RootSubmitted) -> bool:
+        """True if this machine settled the root's epoch, and as > 2/3 of stake did."""
+        own = self._p.files.get(root.epoch).summary
+        if own and own != root.data_hash.hex():
+            log.warning("settled_otherwise", epoch=root.epoch, own=own[:16], on_chain=root.data_hash.hex()[:16])
+        return own == root.data_hash.hex()
 
     async def _recall_verdicts(self) -> None:
         """Final verdicts of the last epochs are known again after a restart."""
@@ -145,7 +163,16 @@ class Runtime:
     # --- the tick ---------------------------------------------------------------------------------------------------
 
     async def tick(self) -> None:
-        """Starts whatever is due and not running yet."""
+        """Starts whatever is due and not running yet; while the chain is silent nothing new is."""
+        try:
+            await self._launch_due()
+            self._chain_silent = False
+        except ChainUnavailable as error:
+            if not self._chain_silent:
+                log.warning("chain_silent", why=str(error))
+            self._chain_silent = True
+
+    async def _launch_due(self) -> None:
         now_ms = self._p.clock.now_ms()
         newest = self._p.chain.epoch_at(now_ms)
         first = self.settled_epoch() + 1
@@ -165,7 +192,7 @@ class Runtime:
     def _view(self, epoch: int) -> EpochView:
         chain, work, record = self._p.chain, self._of(epoch), self._p.files.get(epoch)
         members, closing = chain.validators(epoch), chain.closing(epoch)
-        last_root = chain.last_root()
+        last_root, current, own = chain.last_root(), chain.current_set(), work.own_root
         return EpochView(
             seal_at_ms=chain.end_ms(epoch) + chain.params.epoch.seal_after_ms,
             member=members is not None and self._p.owner in members.stakes,
@@ -176,8 +203,8 @@ class Runtime:
             settled_before=self.settled_epoch() == epoch - 1,
             settled=self.settled_epoch() >= epoch,
             empty=record.empty,
-            signed=work.own_root is not None,
-            root_quorum=_holds_quorum(work.roots, chain.current_set().stakes),
+            signed=own is not None and own.root.set_id == current.set_id,
+            root_quorum=_holds_quorum(work.roots, current.stakes),
             root_on_chain=not record.root or (last_root is not None and last_root.epoch >= epoch),
         )
 
@@ -190,12 +217,19 @@ class Runtime:
 
     def _launch(self, epoch: int, act: Act) -> None:
         work = self._of(epoch)
-        if act in work.running:
-            return
-        work.running.add(act)
-        task = asyncio.create_task(self._perform(epoch, act, work))
+        if act not in work.running:
+            work.running.add(act)
+            self._spawn(self._perform(epoch, act, work))
+
+    def _spawn(self, step: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(step)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("step_crashed", exc_info=task.exception())
 
     async def _perform(self, epoch: int, act: Act, work: Work) -> None:
         steps: dict[Act, Callable[[int, Work], Awaitable[None]]] = {
@@ -209,14 +243,34 @@ class Runtime:
         }
         try:
             await steps[act](epoch, work)
+            work.said.pop(act, None)
         except NotYetError as error:
-            log.info("epoch_waits", epoch=epoch, act=act.name, why=str(error))
+            self._say(log.info, "epoch_waits", epoch, act, str(error))
         except (ChainError, OSError) as error:
-            log.warning("step_failed", epoch=epoch, act=act.name, why=str(error))
+            self._say(log.warning, "step_failed", epoch, act, str(error))
         except (BrokenEvidenceError, EquivocationError) as error:
-            log.error("step_impossible", epoch=epoch, act=act.name, why=str(error))
+            self._say(log.error, "step_impossible", epoch, act, str(error))
         finally:
             work.running.discard(act)
+
+    def _say(self, log_line: Callable[..., None], event: str, epoch: int, act: Act, why: str) -> None:
+        said = self._of(epoch).said
+        if said.get(act) != why:
+            log_line(event, epoch=epoch, act=act.name, why=why)
+        said[act] = why
+
+    def _ask(self, work: Work, act: Act, peers: Iterable[Peer], ask: Callable[[Peer], Awaitable[None]]) -> None:
+        """Asks peers, each in a task of its own: one that hangs holds up nobody, and is not asked a second time."""
+        for peer in peers:
+            if (act, peer.owner) not in work.asking:
+                work.asking.add((act, peer.owner))
+                self._spawn(self._asked(work, act, peer, ask))
+
+    async def _asked(self, work: Work, act: Act, peer: Peer, ask: Callable[[Peer], Awaitable[None]]) -> None:
+        try:
+            await ask(peer)
+        finally:
+            work.asking.discard((act, peer.owner))
 
     async def stop(self) -> None:
         """Ends what is running; every step is taken up again after a restart."""
@@ -249,16 +303,20 @@ class Runtime:
     async def _collect(self, epoch: int, work: Work) -> None:
         """Asks every peer that has not signed yet; its silence is remembered by name."""
         own = await asyncio.to_thread(self._p.signer.manifest, epoch, work.manifest_hash)
-        asked = [peer for peer in self._p.peers if peer.owner not in work.available]
-        answers = await asyncio.gather(
-            *(peer.announce(epoch, self._p.owner, work.manifest_hash, own) for peer in asked)
-        )
-        for peer, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, bytes):
+        members = await asyncio.to_thread(self._p.chain.validators, epoch)
+        assert members is not None, "the machine asks members only"
+        digest = self._p.chain.domain.digest(Available(epoch, self._p.owner, work.manifest_hash))
+
+        async def ask(peer: Peer) -> None:
+            answer = await peer.announce(epoch, self._p.owner, work.manifest_hash, own)
+            if isinstance(answer, bytes) and _is_signed_by(peer.owner, members, digest, answer):
                 work.available[peer.owner] = answer
                 work.silent.pop(peer.owner, None)
             else:
-                work.silent[peer.owner] = answer
+                wrong = f"{peer.name} gives a signature that is not its own"
+                work.silent[peer.owner] = answer if isinstance(answer, str) else wrong
+
+        self._ask(work, Act.COLLECT, [peer for peer in self._p.peers if peer.owner not in work.available], ask)
 
     async def _post(self, epoch: int, work: Work) -> None:
         own = await asyncio.to_thread(self._p.signer.manifest, epoch, work.manifest_hash)
@@ -273,15 +331,16 @@ class Runtime:
     async def _settle(self, epoch: int, work: Work) -> None:
         """Settles the epoch, and at once those after it that nobody can add anything to any more."""
         del work
-        for one in range(epoch, epoch + MAX_SETTLED_AT_ONCE):
-            await self._settle_one(one)
-            closing = await asyncio.to_thread(self._p.chain.closing, one + 1)
-            if closing is None or not closing.expired:
-                return
+        async with self._settling:
+            for one in range(epoch, epoch + MAX_SETTLED_AT_ONCE):
+                if self.settled_epoch() == one - 1:
+                    await self._settle_one(one)
+                closing = await asyncio.to_thread(self._p.chain.closing, one + 1)
+                if closing is None or not closing.expired:
+                    return
 
     async def _settle_one(self, epoch: int) -> None:
         before = self.before
-        assert before.state.epoch == epoch - 1, "the machine settles epochs in order"
         result = await compute(self._p.chain, self._p.rules, self._p.source, before, self._p.engine)
         put = self._p.source.store.put
         hashes = {
@@ -301,45 +360,49 @@ class Runtime:
         log.info("epoch_settled", epoch=epoch, root=texts["root"][:16], data_hash=texts["summary"][:16], empty=empty)
 
     async def _sign(self, epoch: int, work: Work) -> None:
-        record, set_id = self._p.files.get(epoch), self._p.chain.current_set().set_id
+        """Signs the root for the set in force; signatures for another set count no more."""
+        record, members = self._p.files.get(epoch), await asyncio.to_thread(self._p.chain.current_set)
         root = EpochRoot(
-            epoch, set_id, bytes.fromhex(record.root), bytes.fromhex(record.summary), int(record.cumulative)
+            epoch, members.set_id, bytes.fromhex(record.root), bytes.fromhex(record.summary), int(record.cumulative)
         )
         signature = await asyncio.to_thread(self._p.signer.root, root)
-        work.own_root = RootSignature(root, signature)
-        work.roots[self._p.owner] = signature
+        work.own_root, work.roots, work.quorum_at_ms = RootSignature(root, signature), {self._p.owner: signature}, 0
 
     async def _gather(self, epoch: int, work: Work) -> None:
         """Asks peers for their signatures; one under another root is said aloud and not counted."""
         assert work.own_root is not None, "the machine signs first"
         root = work.own_root.root
-        asked = [peer for peer in self._p.peers if peer.owner not in work.roots]
-        answers = await asyncio.gather(*(peer.root_signature(epoch, root.set_id) for peer in asked))
-        members, digest = self._p.chain.current_set(), self._p.chain.domain.digest(root)
-        for peer, answer in zip(asked, answers, strict=True):
-            if answer is None:
-                continue
+        members, digest = await asyncio.to_thread(self._p.chain.current_set), self._p.chain.domain.digest(root)
+
+        async def ask(peer: Peer) -> None:
+            answer = await peer.root_signature(epoch, root.set_id)
+            if answer is None or work.own_root is None or work.own_root.root != root:
+                return
             if answer.root != root:
-                log.warning("peer_signs_another_root", epoch=epoch, peer=peer.name, root=answer.root.root.hex()[:16])
-            elif members.owner_of(recover_quorum(digest, answer.signature) or Address(b"")) == peer.owner:
+                other = f"{peer.name} signs another root, {answer.root.root.hex()[:16]}..."
+                self._say(log.warning, "root_differs", epoch, Act.GATHER, other)
+            elif _is_signed_by(peer.owner, members, digest, answer.signature):
                 work.roots[peer.owner] = answer.signature
-        if _holds_quorum(work.roots, members.stakes):
-            work.quorum_at_ms = self._p.clock.now_ms()
+
+        self._ask(work, Act.GATHER, [peer for peer in self._p.peers if peer.owner not in work.roots], ask)
 
     async def _submit(self, epoch: int, work: Work) -> None:
         """Submits when it is this validator's turn: turns follow a hash, a step every two seconds."""
         assert work.own_root is not None, "the machine signs first"
-        turn_ms = (work.quorum_at_ms or self._p.clock.now_ms()) + self._turn(epoch) * SUBMIT_STAGGER_MS
-        if self._p.clock.now_ms() < max(turn_ms, work.submitted_at_ms + RETRY_POST_MS):
+        now_ms, members = self._p.clock.now_ms(), await asyncio.to_thread(self._p.chain.current_set)
+        work.quorum_at_ms = work.quorum_at_ms or now_ms
+        turn_ms = work.quorum_at_ms + self._turn(epoch, members) * SUBMIT_STAGGER_MS
+        if now_ms < max(turn_ms, work.submitted_at_ms + RETRY_POST_MS):
             return
         call = submit_root(self._p.chain.reader.network, work.own_root.root, list(work.roots.values()))
-        work.submitted_at_ms = self._p.clock.now_ms()
+        work.submitted_at_ms = now_ms
         await self._send(call)
         log.info("root_submitted", epoch=epoch, signatures=len(work.roots))
 
-    def _turn(self, epoch: int) -> int:
-        owners = [member.owner for member in self._p.chain.current_set().members]
-        return sorted(owners, key=lambda owner: sha256(U64.encode(epoch), owner)).index(self._p.owner)
+    def _turn(self, epoch: int, members: ValidatorSet) -> int:
+        """This validator's place among the members; one that is none any more comes last."""
+        owners = sorted({*members.stakes, self._p.owner}, key=lambda owner: sha256(U64.encode(epoch), owner))
+        return owners.index(self._p.owner) if self._p.owner in members.stakes else len(members.members)
 
     async def _send(self, call: Call) -> None:
         """Sends a transaction and sees it through to a final block in the background of its step."""
@@ -349,3 +412,8 @@ class Runtime:
 
 def _holds_quorum(owners: dict[Address, bytes] | set[Address], stakes: dict[Address, int]) -> bool:
     return is_quorum(stake_of(owners, stakes), sum(stakes.values()))
+
+
+def _is_signed_by(owner: Address, members: ValidatorSet, digest: bytes, signature: bytes) -> bool:
+    key = recover_quorum(digest, signature)
+    return key is not None and members.owner_of(key) == owner

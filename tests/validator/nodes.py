@@ -272,6 +272,15 @@ def all_hear_all(world: World) -> World:
     return world
 
 
+async def until(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
+    """Returns when a condition holds; fails the test when it does not in time."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline_s
+    while not condition():
+        assert loop.time() < end, "the condition did not come true in time"
+        await asyncio.sleep(0.002)
+
+
 def run(work: Callable[[], Coroutine[Any, Any, None]] | Awaitable[None]) -> None:
     """Runs a test's coroutine to its end."""
     asyncio.run(work() if callable(work) else work)  # type: ignore[arg-type]
