@@ -169,8 +169,9 @@ def area(file: Path, network_source: str, epoch: int | None, directory: Path | N
         _print_json(shape)
         return
     click.echo(f"Epoch {shape['epoch']}: {shape['covered_share']:.1%} of {shape['area_km2']:,.2f} km2 is covered.")
+    gaps = "gap" if shape["gap_count"] == 1 else "gaps"
     click.echo(f"  covered    {shape['covered_km2']:>12,.2f} km2")
-    click.echo(f"  uncovered  {shape['uncovered_km2']:>12,.2f} km2 in {shape['gap_count']} gaps")
+    click.echo(f"  uncovered  {shape['uncovered_km2']:>12,.2f} km2 in {shape['gap_count']} {gaps}")
     for gap in shape["gaps"]:
         place = f"{gap['latitude_deg']:.4f}, {gap['longitude_deg']:.4f}"
         click.echo(

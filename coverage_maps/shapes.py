@@ -62,6 +62,7 @@ def network_shape(snapshot: Snapshot) -> Shape:
         "contracts": _contracts(network),
         "validators": [{"owner": checksum(one.owner), "endpoint": one.endpoint} for one in network.validators],
         "simulated": dict(network.simulated) if network.simulated else None,
+        "simulated_sentence": as_sentence(network.simulated["what"]) if network.simulated else "",
         "honesty": HONESTY,
         "newest_epoch": newest.epoch if newest else None,
         "hotspots": len(snapshot.registry),

@@ -68,6 +68,13 @@ def server() -> Iterator[Running]:
         yield one
 
 
+def square_km(size_km: float) -> bytes:
+    """A GeoJSON square around the middle of the city."""
+    (south, west), (north, east) = place(-size_km / 2, -size_km / 2), place(size_km / 2, size_km / 2)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return json.dumps({"type": "Polygon", "coordinates": [ring]}).encode()
+
+
 def best_cell(server: Running, epoch: int) -> str:
     """The cell in which most hotspots hold a place."""
     view = server.follower.snapshot.views[epoch]
@@ -180,23 +187,28 @@ def test_everything_is_reachable_by_keyboard(browser, server):
 
 
 def test_an_area_is_measured_and_its_gaps_are_numbered(browser, server):
-    (south, west), (north, east) = place(-3, -3), place(3, 3)
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    area = json.dumps({"type": "Polygon", "coordinates": [ring]}).encode()
+    file = {"name": "a.geojson", "mimeType": "application/geo+json", "buffer": square_km(6)}
     with opened(browser, server) as page:
-        page.tab.set_input_files(
-            "#area-file", files=[{"name": "a.geojson", "mimeType": "application/geo+json", "buffer": area}]
-        )
+        page.tab.set_input_files("#area-file", files=[file])
         page.tab.wait_for_selector("[data-testid=area-sentence]")
         assert re.fullmatch(r"[0-9]{2}\.[0-9]% of 36\.[0-9]{2} km² is covered\.", page.text("area-sentence"))
         assert page.tab.locator("[data-gap='1']").is_visible()
 
 
+def test_an_area_the_server_was_started_with_is_drawn_at_once(browser):
+    world = World(small_devices())
+    world.play()
+    with running(FakeChain(world), given_area=square_km(6)) as server, opened(browser, server) as page:
+        page.tab.wait_for_selector("[data-testid=area-sentence]")
+        assert "km² is covered." in page.text("area-sentence")
+        page.tab.click("text=Remove the area")
+        page.tab.wait_for_selector("#panel", state="hidden")
+
+
 def test_a_bad_area_is_a_sentence(browser, server):
     with opened(browser, server) as page:
-        page.tab.set_input_files(
-            "#area-file", files=[{"name": "a.geojson", "mimeType": "application/geo+json", "buffer": b"{"}]
-        )
+        file = {"name": "a.geojson", "mimeType": "application/geo+json", "buffer": b"{"}
+        page.tab.set_input_files("#area-file", files=[file])
         page.tab.wait_for_selector("#banner:not([hidden])")
         assert "This is not JSON" in page.tab.locator("#banner").inner_text()
         page.faults.clear()

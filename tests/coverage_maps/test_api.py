@@ -64,7 +64,8 @@ def square(north_km: float, east_km: float, size_km: float) -> bytes:
 
 def test_network_says_what_is_simulated_and_how_far_it_is(server, world):
     shape = ask(server, "/v1/network").json
-    assert shape["simulated"]["what"].startswith("The radio between hotspots is simulated")
+    assert shape["simulated_sentence"] == shape["simulated"]["what"]
+    assert shape["simulated_sentence"].startswith("The radio between hotspots is simulated")
     assert shape["honesty"] == "There is no public network yet, and there is no token for sale."
     assert (shape["newest_epoch"], shape["hotspots"], shape["trouble"]) == (2, len(world.devices), "")
     assert shape["rules"]["pay_levels"]["8"] == {"good_cdb": -10_000, "dead_cdb": -13_000, "class": 3}

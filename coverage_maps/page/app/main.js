@@ -228,9 +228,9 @@ function moved() {
 }
 
 function drawNetwork() {
-  const { name, simulated, honesty } = known.network;
+  const { name, simulated_sentence: simulated, honesty } = known.network;
   byId("network-name").textContent = name;
-  byId("honesty").replaceChildren(...(simulated ? [el("strong", {}, "Simulated: "), `${simulated.what} `] : []), honesty);
+  byId("honesty").replaceChildren(...(simulated ? [el("strong", {}, "Simulated: "), `${simulated} `] : []), honesty);
   document.title = `Farfield coverage map: ${name}`;
 }
 

@@ -28,8 +28,8 @@ export function classes(layer, wifi = false) {
 }
 
 function range(layer, steps, place) {
-  const say = (value) => (layer === "weight" ? `${(value / 1e6).toFixed(2)}×` : `${value / 100}`.replace("-", "−"));
-  const unit = layer === "weight" ? "" : " dBm";
+  const say = (value) => (layer === "weight" ? (value / 1e6).toFixed(2) : `${value / 100}`.replace("-", "−"));
+  const unit = layer === "weight" ? "×" : " dBm";
   if (place === 0) return `${say(steps[0][0])}${unit} and up`;
   const above = say(steps[place - 1][0]);
   return place === steps.length - 1 ? `below ${above}${unit}` : `${say(steps[place][0])} to ${above}${unit}`;
