@@ -9,15 +9,16 @@ from itertools import zip_longest
 from pathlib import Path
 
 from chain.errors import ChainUnavailable
+from chain.events import RootSubmitted
 from chain.history import History
 from chain.network import NetworkFile
 from chain.reader import ChainReader
-from protocol.encoding import Record
+from protocol.encoding import U32, Record
 from protocol.epoch import EpochResult, Summary, decode_outcomes, decode_summary
 from protocol.state import decode_state
 from protocol.verdicts import Engine
 from protocol.version import PROTOCOL_VERSION
-from validator.assembly import Before, NotYetError, adopt, after, compute
+from validator.assembly import Before, BrokenEvidenceError, NotYetError, adopt, after, compute
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
 from validator.disk import Disk
@@ -34,7 +35,7 @@ class AuditImpossibleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found. `difference` is empty when everything is the same."""
+    """What an audit found. `difference` is empty when all is the same; there is no `result` of broken evidence."""
 
     epoch: int
     on_chain: str
@@ -62,8 +63,11 @@ class Auditor:
             PeerClient(one.owner, one.endpoint, f"validator {place}") for place, one in enumerate(network.validators, 1)
         ]
         self._source = BlobSource(BlobStore(directory / "blobs", Disk()), self._peers)
+        self._reader = ChainReader(network)
 
     async def close(self) -> None:
+        """Gives every connection back."""
+        self._reader.close()
         for peer in self._peers:
             await peer.close()
 
@@ -74,30 +78,40 @@ class Auditor:
         if root is None:
             raise AuditImpossibleError(_no_root(chain, epoch))
         signed = await self._signed_summary(root.data_hash)
-        result = await self._compute(chain, rules, epoch)
-        difference = ""
-        if (result.tree.root, result.data_hash) != (root.root, root.data_hash):
-            difference = await first_difference(result, signed, self._source)
+        try:
+            result = await self._compute(chain, rules, epoch)
+        except BrokenEvidenceError as error:
+            return Audit(epoch, root.root.hex(), "", root.data_hash.hex(), "", str(error), None)
         return Audit(
             epoch,
             root.root.hex(),
             result.tree.root.hex(),
             root.data_hash.hex(),
             result.data_hash.hex(),
-            difference,
+            await self._difference(result, root, signed),
             result,
         )
 
+    async def _difference(self, result: EpochResult, root: RootSubmitted, signed: Summary | None) -> str:
+        """What differs first, or "" when everything on chain is what the evidence comes to."""
+        if result.data_hash != root.data_hash:
+            return await first_difference(result, signed, self._source)
+        if result.tree.root != root.root:
+            return f"root over the same data: {result.tree.root.hex()} here, {root.root.hex()} on chain"
+        total = result.state.cumulative_total
+        if total != root.cumulative_total:
+            return f"sum of all amounts over the same data: {total} here, {root.cumulative_total} on chain"
+        return ""
+
     async def _open(self) -> tuple[ChainView, NetworkRules]:
-        reader = ChainReader(self._network)
         try:
-            findings = await asyncio.to_thread(reader.check)
+            findings = await asyncio.to_thread(self._reader.check)
         except ChainUnavailable as error:
             raise AuditImpossibleError(str(error)) from error
         if findings:
             raise AuditImpossibleError(" ".join(findings))
         rules = await self._rules()
-        chain = await asyncio.to_thread(ChainView, reader, History(reader), rules.params)
+        chain = await asyncio.to_thread(ChainView, self._reader, History(self._reader), rules.params)
         await asyncio.to_thread(chain.refresh)
         return chain, rules
 
@@ -119,14 +133,15 @@ class Auditor:
     async def _signed_summary(self, data_hash: bytes) -> Summary | None:
         """The summary the validators signed, for comparison; another protocol version ends the audit."""
         data = await self._source.get(data_hash)
-        summary = None if data is None else decode_summary(data)
-        if summary is not None and summary.head.protocol_version != PROTOCOL_VERSION:
-            version = summary.head.protocol_version
+        if data is None:
+            return None
+        version = U32.decode(data[: U32.width])
+        if version != PROTOCOL_VERSION:
             raise OtherVersionError(
                 f"This epoch was judged by protocol version {version}, this release judges {PROTOCOL_VERSION}. "
                 f"Install the release of Farfield whose PROTOCOL_VERSION is {version}."
             )
-        return summary
+        return decode_summary(data)
 
     async def _compute(self, chain: ChainView, rules: NetworkRules, epoch: int) -> EpochResult:
         """The epoch's result, from the newest root before it; epochs between without a root are computed on the way."""
@@ -150,7 +165,7 @@ def _no_root(chain: ChainView, epoch: int) -> str:
 async def first_difference(result: EpochResult, signed: Summary | None, source: BlobSource) -> str:
     """The first part that differs from what was signed, and in a table its first differing row."""
     if signed is None:
-        return "the root differs, and no validator serves the summary that was signed"
+        return "the data differ, and no validator serves the summary that was signed"
     own = decode_summary(result.summary)
     assert own is not None, "it was just made"
     for name in ("params", "registry", "need_map", "state_before"):
@@ -181,7 +196,16 @@ async def _state_difference(result: EpochResult, signed: Summary, source: BlobSo
         return _first_row("accounts", *accounts)
     if mine.cells != other.cells:
         return _first_row("cells", mine.cells, other.cells)
-    return "the state's reserve, need maps or positions"
+    for name in ("reserve", "non_empty", "need_map_next", "need_map_after"):
+        here, there = getattr(mine, name), getattr(other, name)
+        if here != there:
+            return f"{name.replace('_', ' ')}: {_shown(here)} here, {_shown(there)} signed"
+    positions = [[one for _, one in sorted(state.positions.items())] for state in (mine, other)]
+    return _first_row("positions", *positions)
+
+
+def _shown(value: int | bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _first_row(table: str, mine: Sequence[Record], other: Sequence[Record]) -> str:

@@ -142,7 +142,7 @@ def _explained(explain: tuple[str, str] | None) -> tuple[str, bytes] | None:
 def _lines(found: Any, wanted: tuple[str, bytes] | None) -> list[str]:
     from validator.explain import explain
 
-    if wanted is None:
+    if wanted is None or found.result is None:
         return []
     return explain(found.result, *wanted) or [f"Epoch {found.epoch} has nothing of this {wanted[0]}."]
 

@@ -80,6 +80,7 @@ class FakeChain:
     in_loop: list[str] = field(default_factory=list)
     """What was asked on an event loop's own thread: each of these may block it."""
     findings: list[str] = field(default_factory=list)
+    closed: bool = False
     lost_from: int = 2**63
     """Blocks from this number on are others than they were: the chain lost its end and went on."""
     block: Block | None = None
