@@ -135,6 +135,9 @@ class Devnet:
         founding.register_all(self._layout, founded.network, scenario, ports)
         save_facts(self._layout, founded.facts)
         self._facts = founded.facts
+        first_ms = founded.facts.genesis_ms + founded.params.epoch.length_ms
+        if self._now_ms() > first_ms - founded.params.epoch.seed_lead_ms:
+            self._say("Set-up took longer than planned: some hotspots play from epoch 2 on. Is the machine very busy?")
 
     def _resume(self, facts: Facts) -> None:
         self._say(f"Resuming the devnet in {self._layout.root}; epochs that passed meanwhile are empty.")

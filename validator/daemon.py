@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from chain.errors import ChainUnavailable
+from chain.errors import ChainError, ChainUnavailable
 from chain.history import History
 from chain.network import NetworkFile, load
 from chain.reader import ChainReader
@@ -80,6 +80,7 @@ async def run(config: Config, ports: Ports) -> None:
         owner = _owner_of(network, signer.address)
         sender = await asyncio.to_thread(Sender, reader, key.secret, config.directory / "transactions.sqlite")
         stack.callback(sender.close)
+        await _take_up_transactions(sender)
         peers = _peers(network, owner)
         for peer in peers:
             stack.push_async_callback(peer.close)
@@ -101,6 +102,16 @@ async def _check_chain(reader: ChainReader) -> None:
         raise StartError(str(error)) from error
     if findings:
         raise StartError(" ".join(findings))
+
+
+async def _take_up_transactions(sender: Sender) -> None:
+    """Sends again what a stop or a crash left open."""
+    try:
+        still_open = await asyncio.to_thread(sender.recover)
+    except ChainError as error:
+        raise StartError(str(error)) from error
+    if still_open:
+        log.info("transactions_taken_up", open=len(still_open))
 
 
 def _owner_of(network: NetworkFile, key: Address) -> Address:
