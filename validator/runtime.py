@@ -40,6 +40,7 @@ from validator.verdicts import VerdictDesk
 TRANSACTION_TIMEOUT_S = 60
 SUBMIT_STAGGER_MS = 2_000
 RETRY_POST_MS = 10_000
+RETRY_STEP_MS = 1_000
 KEPT_WORK = 16
 MAX_SETTLED_AT_ONCE = 64
 log = structlog.get_logger()
@@ -60,6 +61,8 @@ class Work:
     running: set[Act] = field(default_factory=set)
     asking: set[tuple[Act, Address]] = field(default_factory=set)
     """Peers that have not answered yet, each asked once at a time."""
+    not_before_ms: dict[Act, int] = field(default_factory=dict)
+    """When a step that failed may be tried again."""
     said: dict[Act, str] = field(default_factory=dict)
     """Why each step failed last: said once, not at every tick."""
 
@@ -217,7 +220,7 @@ class Runtime:
 
     def _launch(self, epoch: int, act: Act) -> None:
         work = self._of(epoch)
-        if act not in work.running:
+        if act not in work.running and self._p.clock.now_ms() >= work.not_before_ms.get(act, 0):
             work.running.add(act)
             self._spawn(self._perform(epoch, act, work))
 
@@ -241,8 +244,10 @@ class Runtime:
             Act.GATHER: self._gather,
             Act.SUBMIT: self._submit,
         }
+        work.not_before_ms[act] = self._p.clock.now_ms() + RETRY_STEP_MS
         try:
             await steps[act](epoch, work)
+            work.not_before_ms.pop(act)
             work.said.pop(act, None)
         except NotYetError as error:
             self._say(log.info, "epoch_waits", epoch, act, str(error))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -613,6 +614,25 @@ def test_a_step_that_keeps_failing_is_said_once_and_succeeds_later(tmp_path: Pat
             assert [one["why"] for one in failed] == ["The account cannot pay the gas."]
             network.nodes[1].sender.refuse = None
             await network.run_until(lambda: len(network.chain.posts) == 3, 12_000)
+
+    run(test)
+
+
+def test_a_step_that_fails_is_tried_again_after_a_second_not_at_every_tick(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with four(tmp_path) as network:
+            await network.stop(2, 3, 4)
+            tried: list[int] = []
+
+            def full(*_: object) -> bytes:
+                tried.append(network.clock.time_ms)
+                raise OSError("the disk is full")
+
+            network.nodes[1].signer.manifest = full  # type: ignore[method-assign]
+            network.clock.time_ms = start_ms(2) + EPOCH.seal_after_ms
+            await network.run(network.clock.time_ms + 3_500, step_ms=100)
+            assert len(tried) == 4
+            assert all(later - earlier == 1_000 for earlier, later in pairwise(tried))
 
     run(test)
 
