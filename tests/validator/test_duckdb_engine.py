@@ -5,8 +5,10 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from protocol.columns import BeaconRow, Moves, Row, WitnessRow
 from protocol.ids import Role
 from protocol.reasons import Reason
-from protocol.rulebook import RULES, steps
+from protocol.rulebook import RULES, Step, steps
 from tests.factories import DEVNET, ROOT
 from validator.engine.duckdb_engine import DuckDbEngine
 
@@ -205,6 +207,20 @@ def test_a_hundred_thousand_reports_are_judged_in_bounded_time_and_memory() -> N
     print(figures)  # noqa: T201 - the figures, for `pytest -rP`
     assert cpu_s < MOST_WALL_S
     assert peak_mb < MOST_RSS_MB
+
+
+def test_too_little_memory_changes_nothing_but_the_time() -> None:
+    rows, moves = synthetic(40_000)
+    plenty = judged(Role.WITNESS, [*rows], moves)
+    assert judged(Role.WITNESS, [*rows], moves, DuckDbEngine(memory_limit="40MB")) == plenty
+
+
+def test_what_does_not_fit_into_memory_goes_to_a_directory_that_is_gone_afterwards() -> None:
+    """Not to the directory the process was started in, which is DuckDB's choice."""
+    asked = Step("places", "SELECT 0 AS id, current_setting('temp_directory') AS place")
+    [(_, place)] = DuckDbEngine().run({}, [asked])
+    assert Path(str(place)).parent == Path(tempfile.gettempdir())
+    assert not Path(str(place)).exists()
 
 
 def test_memory_stays_what_it_was_after_many_runs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
@@ -16,14 +17,17 @@ THREADS = 2
 
 
 class DuckDbEngine:
-    """Runs steps in a fresh in-memory database; `threads` and memory are bounded."""
+    """Runs steps in a fresh in-memory database; `threads` and memory are bounded, what does not fit spills to disk."""
 
     def __init__(self, threads: int = THREADS, memory_limit: str = MEMORY_LIMIT) -> None:
         self._settings = {"threads": threads, "memory_limit": memory_limit}
 
     def run(self, tables: Mapping[str, tuple[type[Row], Sequence[Row]]], made: Sequence[Step]) -> list[tuple[int, ...]]:
         """Rows of the last step's table, ordered by id."""
-        with duckdb.connect(":memory:", config=self._settings) as database:
+        with (
+            tempfile.TemporaryDirectory(prefix="farfield-") as spill,
+            duckdb.connect(":memory:", config={**self._settings, "temp_directory": spill}) as database,
+        ):
             for name, (kind, rows) in tables.items():
                 _load(database, name, kind, rows)
             for step in made:
