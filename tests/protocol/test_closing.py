@@ -175,3 +175,10 @@ def test_an_epoch_nobody_certifies_expires_empty(final_ms: int, *, expired: bool
 def test_an_epoch_that_reached_its_stake_in_time_never_expires() -> None:
     found = judge(THREE, EXPIRY_MS + 10 * BLOCK_MS)
     assert (found.closed, found.expired) == (True, False)
+
+
+def test_a_validator_whose_manifest_carries_a_broken_signature_is_named_as_missing() -> None:
+    broken = certified("v3")
+    signature = bytes([broken.signatures[0][0] ^ 1]) + broken.signatures[0][1:]
+    found = judge([*THREE[:2], replace(broken, signatures=(signature, *broken.signatures[1:]))], CLOSE_MS)
+    assert (found.closed, address("v3") in found.missing) == (False, True)
