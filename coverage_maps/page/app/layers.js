@@ -63,9 +63,9 @@ function area(colors) {
 function links(colors) {
   const width = ["interpolate", ["linear"], ["get", "count"], 1, 1.4, 12, 4.5];
   return [
-    { id: "links-ring", type: "line", source: "links", layout: { "line-cap": "round" }, paint: { "line-color": colors.ring, "line-width": ["+", 2.4, width], "line-opacity": 0.75 } },
+    { id: "links-ring", type: "line", source: "links", layout: { "line-cap": "round" }, paint: { "line-color": colors.ring, "line-width": ["+", 2.4, width], "line-opacity": ["case", ["get", "mapper"], 0.3, 0.75] } },
     { id: "links", type: "line", source: "links", filter: ["!", ["get", "mapper"]], layout: { "line-cap": "round" }, paint: { "line-color": ["get", "color"], "line-width": width } },
-    { id: "links-mapper", type: "line", source: "links", filter: ["get", "mapper"], paint: { "line-color": ["get", "color"], "line-width": width, "line-dasharray": [2, 1.4] } },
+    { id: "links-mapper", type: "line", source: "links", filter: ["get", "mapper"], paint: { "line-color": ["get", "color"], "line-width": width, "line-dasharray": [3, 1] } },
     { id: "focus-ring", type: "line", source: "focus", paint: { "line-color": colors.ring, "line-width": 6.5 } },
     { id: "focus", type: "line", source: "focus", paint: { "line-color": colors.ink, "line-width": 3 } },
   ];
