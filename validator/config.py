@@ -23,10 +23,11 @@ class Config:
     network: str = "network.json"
     """The network's file or address."""
     key_file: Path = Path("validator.key")
-    """The signing key as hexadecimal text, readable by its owner only; relative to the directory."""
+    """The signing key as hexadecimal text, readable by its owner only; in the file, relative to the directory."""
     listen: str = "127.0.0.1:7400"
     files: Path | None = None
-    """A directory with the params file, region file and baselines; peers are asked for what is not there."""
+    """A directory with the params file, region file and baselines, in the file relative to the directory; peers are
+    asked for what is not there."""
 
     @property
     def key_path(self) -> Path:
@@ -34,12 +35,15 @@ class Config:
 
 
 def load(directory: Path, **flags: Any) -> Config:
-    """The settings of a directory; flags that are not None win."""
+    """The settings of a directory; flags that are not None win. ConfigError says what cannot be used."""
     config = Config(directory=directory)
     path = directory / FILE_NAME
     if path.exists():
         config = replace(config, **_read(path))
-    return replace(config, **{name: value for name, value in flags.items() if value is not None})
+    config = replace(config, **{name: value for name, value in flags.items() if value is not None})
+    if config.files is not None and not config.files.is_dir():
+        raise ConfigError(f"{config.files} is no directory. Name one with params, regions and baselines, or none.")
+    return config
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -47,6 +51,8 @@ def _read(path: Path) -> dict[str, Any]:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
     known = [one.name for one in fields(Config) if one.name != "directory"]
     for name, value in tree.items():
         if name not in known:
@@ -55,4 +61,4 @@ def _read(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: unknown key {name}.{hint}")
         if not isinstance(value, str):
             raise ConfigError(f"{path}: {name} should be a text.")
-    return {name: Path(value) if name in ("key_file", "files") else value for name, value in tree.items()}
+    return {name: path.parent / value if name in ("key_file", "files") else value for name, value in tree.items()}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import coincurve
 
+from validator.disk import Disk
+
 KEY_BYTES = 32
 
 
@@ -27,21 +29,29 @@ def load_key(path: Path) -> coincurve.PrivateKey:
     if stat.S_IMODE(mode) & 0o077:
         raise KeyFileError(f"{path} can be read by others. Run `chmod 600 {path}`, and think about a new key.")
     try:
-        return coincurve.PrivateKey(bytes.fromhex(text.removeprefix("0x")))
-    except ValueError as error:
-        raise KeyFileError(f"{path} holds no secp256k1 key: expected {2 * KEY_BYTES} hexadecimal digits.") from error
+        secret = bytes.fromhex(text.removeprefix("0x"))
+        if len(secret) == KEY_BYTES:
+            return coincurve.PrivateKey(secret)
+    except ValueError:
+        pass
+    raise KeyFileError(
+        f"{path} holds no secp256k1 key: expected {2 * KEY_BYTES} hexadecimal digits. Restore it from its backup."
+    )
 
 
 def create_key(path: Path) -> coincurve.PrivateKey:
-    """A new key in a new file of mode 0600; KeyFileError if the file exists."""
+    """A new key in a new file of mode 0600; KeyFileError if the file exists or cannot be made."""
     key = coincurve.PrivateKey()
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise KeyFileError(f"{path} exists already. Move it away first: a lost key cannot be made again.") from error
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be made: {error.strerror}. Name another place with --key-file.") from error
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(key.secret.hex() + "\n")
         file.flush()
         os.fsync(file.fileno())
+    Disk().sync_directory(path.parent)
     return key
