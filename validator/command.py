@@ -31,7 +31,7 @@ def group() -> None:
 
 
 @group.command()
-@network_option
+@click.option("--network", help="The network's file or address; default: what validator.toml says, or network.json.")
 @click.option(
     "--directory", type=click.Path(path_type=Path), required=True, help="Where this validator keeps its things."
 )
@@ -40,10 +40,11 @@ def group() -> None:
 @click.option(
     "--files", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Params, regions, baselines."
 )
-def run(network: str, directory: Path, listen: str | None, key_file: Path | None, files: Path | None) -> None:
+def run(network: str | None, directory: Path, listen: str | None, key_file: Path | None, files: Path | None) -> None:
     """Take evidence in, judge it, sign roots; until Ctrl-C."""
     from validator.daemon import real_ports
 
+    key_file = key_file.absolute() if key_file else None
     start(real_ports(), directory=directory, network=network, listen=listen, key_file=key_file, files=files)
 
 
@@ -58,13 +59,17 @@ def start(ports: Any, *, directory: Path, **flags: Any) -> None:
     from validator.keys import KeyFileError
 
     _log_json()
-    directory.mkdir(parents=True, exist_ok=True)
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         asyncio.run(run(load(directory, **flags), ports))
     except KeyFileError as error:
         _end(str(error), KEY_PROBLEM)
     except (ConfigError, StartError, NetworkFileError, ChainError) as error:
         _end(str(error))
+    except OSError as error:
+        _end(
+            f"{error.filename or directory} cannot be used: {error.strerror or error}. Check the disk and permissions."
+        )
 
 
 def _log_json() -> None:
@@ -103,8 +108,10 @@ def audit(epoch: int, network: str, directory: Path | None, explain: tuple[str, 
             found = asyncio.run(_audit(epoch, network, directory or Path(fresh)))
     except OtherVersionError as error:
         _end(str(error), OTHER_VERSION)
-    except (AuditImpossibleError, NetworkFileError, ChainError) as error:
+    except (AuditImpossibleError, ChainError) as error:
         _end(str(error), UNREACHABLE)
+    except NetworkFileError as error:
+        _end(str(error))
     lines = _lines(found, wanted)
     if as_json:
         click.echo(json.dumps({**_tree(found), "explained": lines}))

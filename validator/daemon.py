@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,12 +19,13 @@ from chain.reader import ChainReader
 from chain.sender import Sender
 from protocol.ids import Address
 from protocol.verdicts import Engine
+from validator.assembly import NotYetError
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
 from validator.clock import Clock, SystemClock
 from validator.config import Config
 from validator.disk import Disk
-from validator.epoch_files import EpochFiles
+from validator.epoch_files import DamagedRecordError, EpochFiles
 from validator.gateway import Gateway
 from validator.inbox import Inbox
 from validator.keys import load_key
@@ -32,15 +34,20 @@ from validator.relay import Relay
 from validator.rules import NetworkRules, RulesError, find_params_file, load_rules, toml_files
 from validator.runtime import Parts, Runtime
 from validator.sessions import Sessions
-from validator.signer import Signer
+from validator.signer import JournalDamagedError, Signer
 from validator.sources import BlobSource
 from validator.verdicts import VerdictDesk
 
 if TYPE_CHECKING:
+    import coincurve
+
     from validator.wire.client import PeerClient
 
 TICK_S = 0.25
 CHAIN_EVERY_S = 0.5
+RECOVER_EVERY_S = 30
+THREADS = 32
+"""A step that waits for its transaction holds a thread for up to a minute; this many never wait at once."""
 LISTED_FILE_SUFFIXES = (".toml", ".cells", ".rows")
 log = structlog.get_logger()
 
@@ -70,17 +77,18 @@ def real_ports() -> Ports:
 
 async def run(config: Config, ports: Ports) -> None:
     """Runs until SIGTERM or SIGINT; StartError says why it cannot."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "validator"))
     async with AsyncExitStack() as stack:
         network = load(config.network)
         reader = ChainReader(network)
         stack.callback(reader.close)
         await _check_chain(reader)
         key = load_key(config.key_path)
-        signer = Signer(key, network.domain, config.directory / "signed.log", ports.disk)
+        signer = _signer(config, key, network, ports)
+        stack.callback(signer.close)
         owner = _owner_of(network, signer.address)
         sender = await asyncio.to_thread(Sender, reader, key.secret, config.directory / "transactions.sqlite")
         stack.callback(sender.close)
-        await _take_up_transactions(sender)
         peers = _peers(network, owner)
         for peer in peers:
             stack.push_async_callback(peer.close)
@@ -88,11 +96,28 @@ async def run(config: Config, ports: Ports) -> None:
         rules = ports.bend_rules(await _rules(config, network, source, peers))
         chain = await asyncio.to_thread(_view, reader, rules)
         parts = _parts(config, ports, owner, chain, rules, source, signer, sender, peers)
+        stack.callback(parts.inbox.close)
         runtime = Runtime(parts)
-        await runtime.start()
+        await _take_up(runtime)
         stack.push_async_callback(runtime.stop)
         await _serve(stack, config, ports, parts, runtime)
-        await _loop(chain, runtime)
+        await _loop(chain, runtime, sender)
+
+
+def _signer(config: Config, key: coincurve.PrivateKey, network: NetworkFile, ports: Ports) -> Signer:
+    try:
+        return Signer(key, network.domain, config.directory / "signed.log", ports.disk)
+    except JournalDamagedError as error:
+        raise StartError(str(error)) from error
+
+
+async def _take_up(runtime: Runtime) -> None:
+    try:
+        await runtime.start()
+    except NotYetError as error:
+        raise StartError(
+            f"The network's state cannot be taken up: {error}. Check that other validators answer, and start again."
+        ) from error
 
 
 async def _check_chain(reader: ChainReader) -> None:
@@ -177,7 +202,7 @@ def _parts(
         chain=chain,
         rules=rules,
         inbox=inbox,
-        files=EpochFiles(config.directory / "epochs", ports.disk),
+        files=_files(config, ports),
         source=source,
         signer=signer,
         sender=sender,
@@ -186,6 +211,13 @@ def _parts(
         desk=VerdictDesk(owner, chain, rules, inbox, engine, ports.clock),
         clock=ports.clock,
     )
+
+
+def _files(config: Config, ports: Ports) -> EpochFiles:
+    try:
+        return EpochFiles(config.directory / "epochs", ports.disk)
+    except DamagedRecordError as error:
+        raise StartError(str(error)) from error
 
 
 async def _serve(stack: AsyncExitStack, config: Config, ports: Ports, parts: Parts, runtime: Runtime) -> None:
@@ -214,18 +246,31 @@ async def _serve(stack: AsyncExitStack, config: Config, ports: Ports, parts: Par
     log.info("validator_serves", listen=config.listen, port=serving.port, owner="0x" + parts.owner.hex())
 
 
-async def _loop(chain: ChainView, runtime: Runtime) -> None:
-    """Follows the chain and ticks until a signal ends the process."""
+async def _loop(chain: ChainView, runtime: Runtime, sender: Sender) -> None:
+    """Follows the chain and ticks until a signal ends the process; what crashes beside it ends it too, loudly."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    following = asyncio.create_task(_follow(chain, stopping))
-    while not stopping.is_set():
-        await runtime.tick()
-        await _pause(stopping, TICK_S)
-    await following
+    beside = [asyncio.create_task(_follow(chain, stopping)), asyncio.create_task(_send_again(sender, stopping))]
+    try:
+        while not stopping.is_set() and not any(task.done() for task in beside):
+            await runtime.tick()
+            await _pause(stopping, TICK_S)
+    finally:
+        stopping.set()
+        await asyncio.gather(*beside)
     log.info("validator_ends")
+
+
+async def _send_again(sender: Sender, stopping: asyncio.Event) -> None:
+    """Transactions a crash left unsent are sent, and those that are final let go, also if nobody waits for them."""
+    while not stopping.is_set():
+        try:
+            await asyncio.to_thread(sender.recover)
+        except ChainError as error:
+            log.warning("transactions_wait", why=str(error))
+        await _pause(stopping, RECOVER_EVERY_S)
 
 
 async def _follow(chain: ChainView, stopping: asyncio.Event) -> None:

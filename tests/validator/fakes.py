@@ -283,6 +283,7 @@ class FakeSender:
     calls: list[Call] = field(default_factory=list)
     registrations: list[Mapping[str, Any]] = field(default_factory=list)
     refuse: Exception | None = None
+    recovered: int = 0
 
     def send(self, call: Call) -> bytes:
         self.chain._asked("send")
@@ -305,6 +306,7 @@ class FakeSender:
         return Receipt(transaction, self.chain.next_block().number, 21_000)
 
     def recover(self) -> list[Any]:
+        self.recovered += 1
         return []
 
     def close(self) -> None:
