@@ -120,7 +120,8 @@ def _run(options: Options, json_path: Path | None) -> int:
         ChainError, EvidenceMissingError, ImportFileError, OSError, ProcessEndedError, ReceptionsError, RunFailedError,
         ToolchainError,
     )  # fmt: skip
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell started us with SIGINT ignored
+        signal.signal(number, _interrupt)
     devnet = Devnet(options, _say)
     try:
         devnet.start()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from devnet.layout import VALIDATORS
 
 KILL_INTO_EPOCH_MS = 20_000
-START_INTO_EPOCH_MS = 1_000
+START_INTO_EPOCH_MS = 20_000
 NUMBERS = r"(\d+(?:,\d+)*)"
 FORMS = "kill=N[,N]@EPOCH, start=N[,N]@EPOCH, skew=N:+SECONDSs, constant=N:NAME=VALUE"
 
