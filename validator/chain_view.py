@@ -77,7 +77,7 @@ class ChainView:
     def seed_block(self, epoch: int) -> Block | None:
         """B_e, or None while it is not final."""
         deadline_ms = self.start_ms(epoch) - self.params.epoch.seed_lead_ms
-        return self._keep("B", epoch, lambda: self._reached(deadline_ms, self.reader.last_block_before))
+        return self._keep("B", epoch, lambda: self._reached(deadline_ms, self.reader.last_block_before, self.final))
 
     def seed(self, epoch: int) -> bytes | None:
         block = self.seed_block(epoch)
@@ -121,33 +121,40 @@ class ChainView:
 
     def draw(self, epoch: int) -> bytes | None:
         """draw_e, or None while S_e is not final."""
-        block = self._keep("S", epoch, lambda: self._reached(self.end_ms(epoch), self.reader.first_block_from))
+        end_ms = self.end_ms(epoch)
+        block = self._keep("S", epoch, lambda: self._reached(end_ms, self.reader.first_block_from, self.final))
         return None if block is None else epoch_draw(self.network, epoch, block.hash)
 
     def posts(self, epoch: int) -> list[Post]:
         """Manifests posted for an epoch, in the chain's order."""
+        return self._posts(epoch, self.final)
+
+    def _posts(self, epoch: int, final: Block) -> list[Post]:
         return [
             Post(one.epoch, one.validator, one.manifest_hash, one.signatures, one.block, one.block_time_ms)
             for one in self.history.manifests(epoch)
-            if one.block <= self.final.number
+            if one.block <= final.number
         ]
 
     def closing(self, epoch: int) -> Closing | None:
-        """Where an epoch's evidence stands, or None while B_e is not known. A closed epoch stays as it is."""
-        members = self.validators(epoch)
+        """Where an epoch's evidence stands, or None while B_e is not known. A closed epoch stays as it is.
+
+        All of it is of one final block: a refresh meanwhile must not close the epoch without a post it just brought.
+        """
+        final, members = self.final, self.validators(epoch)
         if members is None:
             return None
         kept = self._cache("closing").get(epoch)
         if isinstance(kept, Closing):
             return kept
         found = close(
-            self.posts(epoch),
+            self._posts(epoch, final),
             members.members,
             self.domain,
             self.end_ms(epoch),
             self.params.epoch,
-            lambda time_ms: self._reached(time_ms, self.reader.first_block_from),
-            self.final,
+            lambda time_ms: self._reached(time_ms, self.reader.first_block_from, final),
+            final,
         )
         if found.closed:
             self._remember("closing", epoch, found)
@@ -163,12 +170,12 @@ class ChainView:
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
-    def _reached(self, time_ms: int, find: Callable[[int], Block | None]) -> Block | None:
-        """A block found by time, if our history has come that far: answers must all be of one chain state."""
-        if self.final.timestamp_ms <= time_ms:
+    def _reached(self, time_ms: int, find: Callable[[int], Block | None], final: Block) -> Block | None:
+        """A block found by time, if `final` lies behind it: answers must all be of one chain state."""
+        if final.timestamp_ms <= time_ms:
             return None
         block = find(time_ms)
-        return block if block is not None and block.number <= self.final.number else None
+        return block if block is not None and block.number <= final.number else None
 
     def _at_seed_block(self, epoch: int, fold: Callable[[int], T]) -> T | None:
         block = self.seed_block(epoch)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from chain.errors import ChainUnavailable
+from chain.events import ManifestPosted
 from protocol.closing import Member
-from protocol.encoding import epoch_draw, epoch_seed
-from protocol.keys import quorum_address
+from protocol.encoding import epoch_draw, epoch_seed, sha256
+from protocol.keys import Available, ManifestSigned, quorum_address, sign_quorum
 from tests.factories import DEVNET, NETWORK, make_device, north_of_ulm, validator_key
-from tests.validator.fakes import FINAL_BLOCKS, FakeChain, ManualClock
+from tests.validator.fakes import DOMAIN, FINAL_BLOCKS, FakeChain, ManualClock
 from tests.validator.nodes import owner_of, start_ms
 from validator.chain_view import KEPT, KEPT_EPOCHS, ChainView
 
@@ -92,6 +93,41 @@ def test_a_chain_that_lost_its_end_is_asked_again() -> None:
     assert view.seed(2) == epoch_seed(NETWORK, 2, chain.seed_block(2).hash)
     assert view.seed(2) != lost
     assert view.seed(1) == epoch_seed(NETWORK, 1, chain.seed_block(1).hash)
+
+
+def test_an_epoch_never_closes_without_a_post_that_a_refresh_brings_meanwhile() -> None:
+    """The fourth manifest lies in the closing block itself, which becomes final while the posts are looked at."""
+    chain = chain_at(start_ms(2))
+    closing_ms = start_ms(2) + DEVNET.epoch.close_after_ms
+    for number, at_ms in ((1, start_ms(2)), (2, start_ms(2)), (3, start_ms(2)), (4, closing_ms - 1_000)):
+        chain.clock.time_ms = at_ms
+        post(chain, number)
+    chain.clock.time_ms = closing_ms + FINAL_MS - 1_000
+    view = view_of(chain)
+    manifests = chain.manifests
+
+    def meanwhile(epoch: int) -> list[ManifestPosted]:
+        found = manifests(epoch)
+        chain.clock.time_ms = closing_ms + FINAL_MS + 5_000
+        view.refresh()
+        return found
+
+    chain.manifests = meanwhile  # type: ignore[method-assign]
+    first = view.closing(1)
+    assert first is not None
+    assert not first.closed
+    closed = view.closing(1)
+    assert closed is not None
+    assert [one.validator for one in closed.counted] == [owner_of(number) for number in (1, 2, 3, 4)]
+
+
+def post(chain: FakeChain, number: int) -> None:
+    """A manifest of epoch 1, certified by everybody."""
+    owner, digest = owner_of(number), sha256(bytes([number]))
+    own = sign_quorum(validator_key(f"v{number}"), DOMAIN.digest(ManifestSigned(1, digest)))
+    available = DOMAIN.digest(Available(1, owner, digest))
+    others = [sign_quorum(validator_key(f"v{other}"), available) for other in range(1, 5) if other != number]
+    chain.post(owner, 1, digest, [own, *others])
 
 
 def test_what_is_kept_is_bounded_over_many_epochs_and_blocks() -> None:
