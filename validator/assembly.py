@@ -135,7 +135,7 @@ async def counted_manifest(post: Post, network: Network, blobs: Blobs) -> Counte
     data = await blobs.get(post.manifest_hash)
     if data is None:
         raise NotYetError(f"the manifest {post.manifest_hash.hex()[:16]}... of epoch {post.epoch} is missing")
-    manifest = decode_manifest(data)
+    manifest = await asyncio.to_thread(decode_manifest, data)
     if manifest is None or not is_manifest_of(manifest, network, post):
         raise BrokenEvidenceError(f"the certified manifest {post.manifest_hash.hex()[:16]}... is not canonical")
     segments = []
@@ -143,7 +143,7 @@ async def counted_manifest(post: Post, network: Network, blobs: Blobs) -> Counte
         segment = await blobs.get(reference.digest)
         if segment is None:
             raise NotYetError(f"the segment {reference.digest.hex()[:16]}... of epoch {post.epoch} is missing")
-        problem = segment_problem(reference.kind, segment, network, post.epoch)
+        problem = await asyncio.to_thread(segment_problem, reference.kind, segment, network, post.epoch)
         if problem is not None or sha256(segment) != reference.digest:
             raise BrokenEvidenceError(f"the certified segment {reference.digest.hex()[:16]}...: {problem}")
         segments.append(segment)

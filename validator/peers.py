@@ -107,7 +107,7 @@ class Availability:
         """Gets and checks manifest and segments; they are stored before anything is signed."""
         poster = self._peers.get(validator)
         data = await self._source.get(manifest_hash, poster, MAX_MANIFEST_BYTES)
-        manifest = decode_manifest(data) if data is not None else None
+        manifest = await asyncio.to_thread(decode_manifest, data) if data is not None else None
         if manifest is None or (manifest.epoch, manifest.validator) != (epoch, validator):
             return "the manifest is not to be had, not canonical, or of another epoch or validator"
         if manifest.network != self._chain.network:

@@ -18,6 +18,7 @@ from chain.folds import ValidatorSet
 from chain.sender import Sender
 from protocol.closing import Closing
 from protocol.encoding import U64, sha256
+from protocol.epoch import EpochResult
 from protocol.ids import Address
 from protocol.keys import Available, EpochRoot, recover_quorum
 from protocol.limits import CLOSING_EPOCHS
@@ -26,7 +27,7 @@ from protocol.verdicts import Engine
 from validator.assembly import Before, BrokenEvidenceError, NotYetError, adopt, after, compute, restore
 from validator.chain_view import ChainView
 from validator.clock import Clock
-from validator.epoch_files import EpochFiles
+from validator.epoch_files import EpochFiles, EpochRecord
 from validator.epoch_machine import Act, EpochView, next_acts
 from validator.inbox import Inbox
 from validator.peers import Peer, RootSignature
@@ -130,7 +131,7 @@ class Runtime:
             digest = self._p.files.get(epoch).outcomes
             table = await self._p.source.get(bytes.fromhex(digest)) if digest else None
             if table is not None:
-                self._p.desk.settled(epoch, table)
+                await self._p.desk.settled(epoch, table)
 
     @property
     def before(self) -> Before:
@@ -347,22 +348,24 @@ class Runtime:
     async def _settle_one(self, epoch: int) -> None:
         before = self.before
         result = await compute(self._p.chain, self._p.rules, self._p.source, before, self._p.engine)
-        put = self._p.source.store.put
-        hashes = {
-            "summary": await asyncio.to_thread(put, result.summary),
-            "state": await asyncio.to_thread(put, result.state.encode()),
-            "outcomes": await asyncio.to_thread(put, result.outcome_table),
-            "need_map": await asyncio.to_thread(put, result.need_map.encode()),
-            "root": result.tree.root,
-        }
-        texts = {name: value.hex() for name, value in hashes.items()}
-        empty = not result.state.non_empty & 1
-        await asyncio.to_thread(
-            self._p.files.update, epoch, **texts, cumulative=str(result.state.cumulative_total), empty=empty
-        )
+        record = await asyncio.to_thread(self._write_down, result)
         self._before = after(result, before)
-        self._p.desk.settled(epoch, result.outcome_table)
-        log.info("epoch_settled", epoch=epoch, root=texts["root"][:16], data_hash=texts["summary"][:16], empty=empty)
+        await self._p.desk.settled(epoch, result.outcome_table)
+        log.info("epoch_settled", epoch=epoch, root=record.root[:16], data_hash=record.summary[:16], empty=record.empty)
+
+    def _write_down(self, result: EpochResult) -> EpochRecord:
+        """Stores an epoch's public tables, then their hashes."""
+        put = self._p.source.store.put
+        return self._p.files.update(
+            result.epoch,
+            summary=put(result.summary).hex(),
+            state=put(result.state.encode()).hex(),
+            outcomes=put(result.outcome_table).hex(),
+            need_map=put(result.need_map.encode()).hex(),
+            root=result.tree.root.hex(),
+            cumulative=str(result.state.cumulative_total),
+            empty=not result.state.non_empty & 1,
+        )
 
     async def _sign(self, epoch: int, work: Work) -> None:
         """Signs the root for the set in force; signatures for another set count no more."""
@@ -405,9 +408,9 @@ class Runtime:
         log.info("root_submitted", epoch=epoch, signatures=len(work.roots))
 
     def _turn(self, epoch: int, members: ValidatorSet) -> int:
-        """This validator's place among the members; one that is none any more comes last."""
+        """This validator's place among the members, itself included if it is none any more."""
         owners = sorted({*members.stakes, self._p.owner}, key=lambda owner: sha256(U64.encode(epoch), owner))
-        return owners.index(self._p.owner) if self._p.owner in members.stakes else len(members.members)
+        return owners.index(self._p.owner)
 
     async def _send(self, call: Call) -> None:
         """Sends a transaction and sees it through to a final block in the background of its step."""

@@ -24,6 +24,9 @@ from validator.seal import seal
 
 KEPT_EPOCHS = 8
 PROVISIONAL_FOR_MS = 5_000
+PROVISIONAL_WITHIN_MS = 50_000
+PAUSE_PER_WORK = 10
+"""However many ask, judging drafts takes at most a tenth of the time."""
 
 
 class VerdictDesk:
@@ -38,11 +41,9 @@ class VerdictDesk:
         self._provisional: dict[int, tuple[int, Mapping[bytes, Outcome]]] = {}
         self._lock = asyncio.Lock()
 
-    def settled(self, epoch: int, outcome_table: bytes) -> None:
+    async def settled(self, epoch: int, outcome_table: bytes) -> None:
         """Takes an epoch's outcome table; its verdicts are final now."""
-        table = decode_outcomes(outcome_table)
-        assert table is not None, "the table was just made"
-        self._final[epoch] = {one.report_id: one for one in table.outcomes}
+        self._final[epoch] = await asyncio.to_thread(_by_report, outcome_table)
         self._provisional.pop(epoch, None)
         while len(self._final) > KEPT_EPOCHS:
             self._final.popitem(last=False)
@@ -65,11 +66,14 @@ class VerdictDesk:
         return found
 
     async def _draft(self, epoch: int) -> Mapping[bytes, Outcome]:
-        """Provisional outcomes of an open epoch, at most a few seconds old."""
-        made_ms, kept = self._provisional.get(epoch, (0, {}))
-        if self._clock.now_ms() - made_ms > PROVISIONAL_FOR_MS and self._inbox.has(epoch):
+        """Provisional outcomes of an open epoch, at most a few seconds old, and the older the longer they take."""
+        fresh_until_ms, kept = self._provisional.get(epoch, (0, {}))
+        started_ms = self._clock.now_ms()
+        if started_ms > fresh_until_ms and self._inbox.has(epoch):
             kept = await asyncio.to_thread(self._judge, epoch)
-            self._provisional[epoch] = (self._clock.now_ms(), kept)
+            now_ms = self._clock.now_ms()
+            pause_ms = min(max(PROVISIONAL_FOR_MS, PAUSE_PER_WORK * (now_ms - started_ms)), PROVISIONAL_WITHIN_MS)
+            self._provisional[epoch] = (now_ms + pause_ms, kept)
         return kept
 
     def _judge(self, epoch: int) -> Mapping[bytes, Outcome]:
@@ -94,3 +98,9 @@ class VerdictDesk:
         )
         judged = judge(setting, evidence, self._engine, provisional=True)
         return {one.report_id: one for one in judged.outcomes}
+
+
+def _by_report(outcome_table: bytes) -> Mapping[bytes, Outcome]:
+    table = decode_outcomes(outcome_table)
+    assert table is not None, "the table was just made"
+    return {one.report_id: one for one in table.outcomes}

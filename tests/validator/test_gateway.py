@@ -631,6 +631,37 @@ def test_a_verdict_is_provisional_from_the_own_inbox_and_final_once_settled(tmp_
     run(test)
 
 
+@pytest.mark.parametrize(("later_ms", "runs"), [(19_000, 2), (21_000, 4)])
+def test_however_many_ask_drafts_are_judged_a_tenth_of_the_time_at_most(
+    tmp_path: Path, later_ms: int, runs: int
+) -> None:
+    """Each judging takes two seconds here: one for the beacons, one for the witnesses."""
+
+    async def test() -> None:
+        network = LocalNetwork(tmp_path)
+        ran: list[int] = []
+
+        class SlowEngine:
+            def run(self, *_: object) -> list[tuple[int, ...]]:
+                network.clock.time_ms += 1_000
+                ran.append(network.clock.time_ms)
+                return []
+
+        network.chain.register(*DEVICES)
+        network.clock.time_ms = start_ms(1) + 10_000
+        await network.start(1, engine=SlowEngine())
+        node = network.nodes[1]
+        token = await open_session(node)
+        await node.gateway.take_commits(commits(token, range(1)))
+        await node.gateway.verdicts([ReportId(bytes(32))])
+        network.clock.time_ms += later_ms
+        await node.gateway.verdicts([ReportId(bytes(32))])
+        assert len(ran) == runs
+        await network.stop()
+
+    run(test)
+
+
 def test_drafts_of_epochs_that_never_settle_are_forgotten(tmp_path: Path) -> None:
     async def test() -> None:
         async with one_validator(tmp_path) as node:

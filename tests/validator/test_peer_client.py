@@ -36,6 +36,9 @@ class BentPeer(PeerServicer):
     async def AnnounceManifest(self, request: Any, context: Any) -> Any:
         return self.answers["announce"]
 
+    async def GetStatus(self, request: Any, context: Any) -> Any:
+        return self.answers["status"]
+
     async def GetRootSignature(self, request: Any, context: Any) -> Any:
         return self.answers["root"]
 
@@ -189,5 +192,26 @@ def test_a_root_of_malformed_fields_is_only_another_root() -> None:
             found = await client.root_signature(1, 1)
             assert found is not None
             assert (found.root.root, found.signature) == (b"x", b"")
+
+    run(test)
+
+
+@pytest.mark.parametrize("width", [0, 31, 33, 300])
+def test_a_status_that_names_no_hash_is_none(width: int) -> None:
+    async def test() -> None:
+        async with client_of(BentPeer(status=messages.GetStatusReply(params_file=bytes(width)))) as client:
+            assert await client.status() is None
+
+    run(test)
+
+
+def test_a_peers_sentence_cannot_move_the_cursor() -> None:
+    async def test() -> None:
+        reply = messages.GetStatusReply(params_file=bytes(32), waiting="\x1b[2JEpoch 3\nwaits\u202e" + "x" * 1_000)
+        async with client_of(BentPeer(status=reply)) as client:
+            status = await client.status()
+            assert status is not None
+            assert status.waiting.startswith("[2JEpoch 3waitsxx")
+            assert len(status.waiting) <= 200
 
     run(test)

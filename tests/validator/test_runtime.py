@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import pkgutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -158,6 +160,44 @@ def test_no_tick_waits_for_the_chain_on_the_event_loop(tmp_path: Path) -> None:
             assert network.chain.in_loop == []
 
     run(test)
+
+
+HEAVY = {
+    "validator.assembly.decode_manifest": "decode a manifest",
+    "validator.assembly.segment_problem": "check a segment",
+    "validator.peers.decode_manifest": "decode a peer's manifest",
+    "validator.peers.manifest_problem": "check a peer's manifest",
+    "validator.verdicts.decode_outcomes": "decode outcomes",
+    "validator.runtime.seal": "seal",
+    "protocol.state.State.encode": "encode a state",
+    "validator.assembly.settle": "settle",
+}
+
+
+def test_nothing_that_grows_with_the_evidence_runs_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second there is a second by which every commit that arrives is recorded late."""
+    seen: dict[str, set[bool]] = {}
+
+    def watched(what: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            seen.setdefault(what, set()).add(threading.current_thread() is threading.main_thread())
+            return real(*arguments, **options)
+
+        return call
+
+    async def test() -> None:
+        async with four(tmp_path) as network:
+            for path, what in HEAVY.items():
+                *where, name = path.split(".")
+                place = pkgutil.resolve_name(".".join(where))
+                monkeypatch.setattr(place, name, watched(what, getattr(place, name)))
+            await play(network, 1)
+            await has_root(network, 1)
+
+    run(test)
+    assert seen == {what: {False} for what in HEAVY.values()}
 
 
 # --- validators down ----------------------------------------------------------------------------------------------

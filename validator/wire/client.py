@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import dataclass
 
 import grpc
 
 from protocol.encoding import U128, sha256
-from protocol.ids import Address
+from protocol.ids import HASH_BYTES, Address
 from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot
 from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_MESSAGE_BYTES, MAX_SEGMENT_BYTES
 from protos.farfield.v1 import peer_pb2 as messages
@@ -17,6 +17,7 @@ from validator.peers import RootSignature
 
 CALL_TIMEOUT_S = 5
 ANNOUNCE_TIMEOUT_S = 60
+MAX_SENTENCE = 200
 FETCH_TIMEOUT_S = 30
 LEAST_BYTES_PER_S = 1024 * 1024
 """A peer that sends a large blob more slowly than this is given up: it must not hold up an epoch."""
@@ -25,6 +26,17 @@ CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """Where a validator stands."""
+
+    params_file: bytes
+    """sha256 of its params file."""
+    settled_epoch: int
+    waiting: str
+    """A sentence while an epoch waits for somebody; else empty."""
 
 
 class PeerClient:
@@ -55,7 +67,7 @@ class PeerClient:
             return f"{self.name} does not answer ({error.code().name.lower()})"
         if len(reply.signature) == QUORUM_SIGNATURE_BYTES:
             return bytes(reply.signature)
-        return f"{self.name} refuses: {reply.refusal[:200]}"
+        return f"{self.name} refuses: {_plain(reply.refusal)}"
 
     async def root_signature(self, epoch: int, set_id: int) -> RootSignature | None:
         """The peer's signature under the root it computed, or None while there is none."""
@@ -89,9 +101,17 @@ class PeerClient:
             if len(reply.data) != MAX_BLOB_CHUNK_BYTES or len(data) >= min(reply.total_bytes, most_bytes):
                 return bytes(data)
 
-    async def status(self) -> Any | None:
-        """GetStatusReply, or None if the peer does not answer."""
+    async def status(self) -> PeerStatus | None:
+        """Where the peer stands, or None if it does not answer, or not as agreed."""
         try:
-            return await self._stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_TIMEOUT_S)
+            reply = await self._stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_TIMEOUT_S)
         except grpc.aio.AioRpcError:
             return None
+        if len(reply.params_file) != HASH_BYTES:
+            return None
+        return PeerStatus(reply.params_file, reply.settled_epoch, _plain(reply.waiting))
+
+
+def _plain(text: str) -> str:
+    """A peer's sentence as it may stand in a terminal or a log: short, and nothing but characters one can see."""
+    return "".join(letter for letter in text[:MAX_SENTENCE] if letter.isprintable())
