@@ -31,6 +31,7 @@ from tests.factories import (
     north_of_ulm,
     validator_key,
 )
+from tests.validator.disks import QuickDisk
 from tests.validator.fakes import DOMAIN, FakeChain, FakeSender, ManualClock, MemoEngine, Skewed
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
@@ -125,7 +126,7 @@ class Node:
     network: LocalNetwork
     rules: NetworkRules = RULES
     receive_skew_ms: int = 0
-    disk: Disk = field(default_factory=Disk)
+    disk: Disk = field(default_factory=QuickDisk)
     engine: Any = ENGINE
 
     def __post_init__(self) -> None:
