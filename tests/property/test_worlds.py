@@ -113,6 +113,7 @@ def shared() -> Iterator[SharedRuns]:
     kept.close()
 
 
+@pytest.mark.slow
 @given(first=st.integers(0, LARGEST_SEED))
 @settings(
     max_examples=TIMES,

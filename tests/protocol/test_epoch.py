@@ -81,8 +81,9 @@ def test_need_is_published_on_in_an_empty_epoch(engine: Engine) -> None:
 
 
 def test_the_emission_of_epoch_zero_is_in_the_genesis_reserve() -> None:
-    state, _ = genesis_state(NeedSource(DEVNET.need, ()), GENESIS_MS, EMISSION)
-    assert (state.epoch, state.reserve, state.leaves()) == (0, EMISSION.of(0), [])
+    halving = replace(EMISSION, halving_epochs=1)
+    state, _ = genesis_state(NeedSource(DEVNET.need, ()), GENESIS_MS, halving)
+    assert (state.epoch, state.reserve, state.non_empty, state.leaves()) == (0, EMISSION.first, 0, [])
 
 
 # --- pay

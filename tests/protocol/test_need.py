@@ -14,6 +14,7 @@ from protocol.need import (
     DAY_MS,
     GATE_UNIT,
     LORA,
+    MAX_COUNT,
     WIFI,
     NeedMap,
     NeedSource,
@@ -257,6 +258,17 @@ def test_a_map_decodes_to_itself() -> None:
 def test_refuses_a_map_that_is_not_canonical(bend: Any) -> None:
     shrunk = source(row()).shrunk_at(GENESIS_MS)
     assert decode_map(bend(need_map(genesis_cells(shrunk), shrunk, RULES).encode()), RULES) is None
+
+
+def test_a_count_stays_in_its_byte() -> None:
+    """And the longest drift still encodes."""
+    after = publish(Published(0, 1, 255), 1_000_000, RULES)
+    assert (after.direction, after.count) == (1, 255)
+    assert CellState(LORA, 1, after.need_u, after.direction, after.count).encode()
+
+
+def test_classes_have_the_numbers_of_the_records() -> None:
+    assert (CELLULAR, WIFI, LORA, MAX_COUNT) == (1, 2, 3, 255)
 
 
 # --- worked numbers of the design
