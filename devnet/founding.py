@@ -223,6 +223,8 @@ def _ether_station(station: Station, port: int) -> dict[str, Any]:
     }
     if station.place is not None:
         tree |= {"lat": station.place.latitude_text, "lon": station.place.longitude_text}
+    if station.route_radius_m:
+        tree["route"] = {"radius_m": station.route_radius_m}
     if station.mapper is not None:
         tree["mapper"] = {"tx_id": station.mapper[0], "cell": f"{station.mapper[1]:x}"}
     if station.receiver is not None:

@@ -26,13 +26,12 @@ SURVEY_VOTES_U = 8_000_000
 HALF_LIFE_DAYS = 365
 
 DEMO_CENTRE = ("48.4101", "9.7920")
-DEMO_FIXED, DEMO_MAPPERS = 14, 3
-DEMO_RADIUS_M = 7_000
-DEMO_LEAST_APART_M = 1_100
-DEMO_ROUTE_RADIUS_M = 5_500
-DEMO_MASTS = 3
-BASELINE_POINTS = 4_000
-BASELINE_RADIUS_M = 14_000
+DEMO_FIXED, DEMO_MAPPERS = 20, 4
+DEMO_RADIUS_M = 24_000
+DEMO_LEAST_APART_M = 3_500
+BASELINE_POINTS = 14_000
+BASELINE_RADIUS_M = 28_000
+DEMO_ROUTE_RADIUS_M = 6_000
 FIXED_GAIN_CDB = 200
 FIXED_ELEVATION_M = 12
 PLACE_TRIES = 10_000
@@ -53,6 +52,8 @@ class Station:
     elevation_m: int
     place: Place | None
     """Where it stands in the ether; None where a trace decides."""
+    route_radius_m: int = 0
+    """How far a simulated mapper drives from its place."""
     mapper: tuple[str, int] | None = None
     receiver: str | None = None
 
@@ -100,8 +101,10 @@ def simulated(seed: int, baseline: Path | None) -> Scenario:
     spots = _scatter(dice, centre)
     fixed = [_station(f"hill-{letter}", Kind.FIXED, spot) for letter, spot in zip(NAMES_BY_LETTER, spots, strict=False)]
     mappers = [
-        replace(_station(f"van-{number}", Kind.MAPPER, centre), gain_cdb=0, elevation_m=2)
-        for number in range(1, DEMO_MAPPERS + 1)
+        replace(
+            _station(f"van-{number}", Kind.MAPPER, home), gain_cdb=0, elevation_m=2, route_radius_m=DEMO_ROUTE_RADIUS_M
+        )
+        for number, home in enumerate(dice.sample(spots, DEMO_MAPPERS), 1)
     ]
     listed = read_baseline(baseline) if baseline else Listed("synthetic", "cellular", _invented_baseline(dice, centre))
     return Scenario("simulated", seed, (*fixed, *mappers), listed, None, SIMULATED_WHAT)
