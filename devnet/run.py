@@ -24,7 +24,7 @@ from devnet import founding, scenarios, toolchain
 from devnet.claims import claim_all
 from devnet.ether import trace as ether_trace
 from devnet.ether.client import EtherClient
-from devnet.evidence import EvidenceReader
+from devnet.evidence import EvidenceMissingError, EvidenceReader
 from devnet.faults import Faults, Timed
 from devnet.layout import VALIDATORS, Facts, Layout, Ports, choose_ports, load_facts, save_facts
 from devnet.processes import PYTHON, Supervisor
@@ -48,6 +48,8 @@ AUDIT_TIMEOUT_S = 120
 LATE_AFTER_EPOCHS = 3
 """A bounded run gives up this many epochs after its last one."""
 STATUS_EVERY_S = 2
+KEPT_EPOCHS = 64
+MAX_SENTENCES = 64
 MB = 1024 * 1024
 Say = Callable[[str], None]
 
@@ -90,12 +92,11 @@ class Devnet:
         self._layout.make()
         self._processes = Supervisor(self._layout.logs)
         self._pending_faults = list(options.faults.timed)
-        self._started = time.monotonic()
+        self._started, self._started_at_ms = time.monotonic(), self._now_ms()
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="devnet")
         self._jobs: dict[tuple[str, int], Future[Any]] = {}
-        self._waiting: dict[str, str] = {}
         self.sentences: list[str] = []
-        """What was said of epochs that waited."""
+        """What was said of epochs that waited, and of what had to be tried again."""
 
     @property
     def params(self) -> Parameters:
@@ -263,17 +264,36 @@ class Devnet:
     def _advance(self) -> None:
         """Starts claims and audits of roots that are ready for them, and takes in what is finished."""
         for root in self._chain.history.roots():
-            if self._options.epochs is not None and root.epoch > self._options.epochs:
+            if not self._is_ours(root):
                 continue
             self._once("audit", root.epoch, lambda root=root: self._audit(root))
             live = self._chain.final.timestamp_ms >= root.active_at_ms
             newest = self._chain.last_root()
             if live and newest is not None and (root.epoch == newest.epoch or newest.active_at_ms > self._now_ms()):
                 self._once("claim", root.epoch, lambda root=root: self._claim(root))
-        for job in list(self._jobs.values()):
-            if job.done() and job.exception() is not None:
-                raise RunFailedError(str(job.exception())) from job.exception()
+        self._take_in_jobs()
         self._finish_replay()
+
+    def _is_ours(self, root: RootSubmitted) -> bool:
+        """True for epochs this run tells of: up to the last one wanted, or, without an end, those since it started."""
+        if self._options.epochs is not None:
+            return root.epoch <= self._options.epochs
+        newest = self._chain.last_root()
+        recent = newest is not None and root.epoch > newest.epoch - KEPT_EPOCHS
+        return recent and root.active_at_ms > self._started_at_ms
+
+    def _take_in_jobs(self) -> None:
+        """What the chain or a validator did not answer is tried again; anything else ends the run."""
+        newest = max((epoch for _, epoch in self._jobs), default=0)
+        for (what, epoch), job in list(self._jobs.items()):
+            error = job.exception() if job.done() else None
+            if isinstance(error, (ChainError, EvidenceMissingError)):
+                self._say_once(f"The {what} of epoch {epoch} is tried again: {error}")
+                del self._jobs[what, epoch]
+            elif error is not None:
+                raise RunFailedError(f"The {what} of epoch {epoch} failed: {error}") from error
+            elif epoch <= newest - KEPT_EPOCHS:
+                del self._jobs[what, epoch]
 
     def _once(self, what: str, epoch: int, work: Callable[[], None]) -> None:
         if (what, epoch) not in self._jobs:
@@ -300,7 +320,8 @@ class Devnet:
                 raise RunFailedError(f"The audit of epoch {root.epoch} could not be made: {done.stderr.strip()}")
             found = json.loads(done.stdout)
             line.audited, line.difference = found["root_audited"], found["difference"]
-        self._report.lines[root.epoch] = line
+        if self._options.epochs is not None:
+            self._report.lines[root.epoch] = line
         evidence = line.evidence
         audited = " Audited alone: same root." if line.audited == "0x" + root.root.hex() else ""
         self._say(
@@ -328,11 +349,13 @@ class Devnet:
     def _show_waiting(self) -> None:
         """Says once what any validator says an epoch waits for."""
         for status in asyncio.run(self._statuses()).values():
-            sentence = status.waiting if status else ""
-            if sentence and sentence not in self._waiting:
-                self._waiting[sentence] = sentence
-                self.sentences.append(sentence)
-                self._say(sentence)
+            if status and status.waiting:
+                self._say_once(status.waiting)
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self.sentences[-MAX_SENTENCES:]:
+            self.sentences.append(sentence)
+            self._say(sentence)
 
     def _check_deadline(self) -> None:
         wanted = self._options.epochs
