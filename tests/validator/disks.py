@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,28 @@ class QuickDisk(Disk):
 
     def sync(self, descriptor: int) -> None:
         return None
+
+
+class LossyDisk(Disk):
+    """Knows what is on the device: of everything else a power cut leaves what chance leaves."""
+
+    def __init__(self) -> None:
+        self._synced: dict[Path, int] = {}
+        self.cut = False
+        """The power goes at the next sync, before it happens."""
+
+    def sync(self, descriptor: int) -> None:
+        if self.cut:
+            raise PowerCut
+        self._synced[Path(os.readlink(f"/proc/self/fd/{descriptor}"))] = os.fstat(descriptor).st_size
+
+    def lose_power(self, directory: Path, dice: random.Random) -> None:
+        """Cuts each file somewhere after what is synced, and garbles what lies between."""
+        for path in directory.rglob("*.log"):
+            data, safe = path.read_bytes(), self._synced.get(path, 0)
+            kept = dice.randint(safe, len(data))
+            garbled = dice.choice((data[safe:kept], bytes(kept - safe), dice.randbytes(kept - safe)))
+            path.write_bytes(data[:safe] + garbled)
 
 
 class DiaryDisk(Disk):

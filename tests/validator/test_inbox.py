@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from protocol.manifest import BEACONS, COMMITS
 from protocol.reasons import Reason
 from protocol.records import Beacon, SignedBeacon
 from tests.factories import NETWORK, ROOT
-from tests.validator.disks import BlockedDisk, DiaryDisk, FullDisk
+from tests.validator.disks import BlockedDisk, DiaryDisk, FullDisk, LossyDisk, PowerCut
 from validator.disk import Disk
 from validator.inbox import KEPT_EPOCHS, MAX_WAITING_ROWS, Entry, Inbox, commit_row
 
@@ -360,6 +361,42 @@ def test_closing_gives_every_log_back(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) > before
     inbox.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- power cuts ---------------------------------------------------------------------------------------------------
+
+POWER_CUTS = 300
+
+
+async def acknowledged_before_power_cut(inbox: Inbox, disk: LossyDisk, dice: random.Random) -> set[bytes]:
+    """Rows acknowledged before the power went, in the middle of one more batch."""
+    acknowledged: set[bytes] = set()
+    for number in range(dice.randint(0, 3)):
+        batch = [commit(100 * number + one) for one in range(dice.randint(1, 5))]
+        await inbox.store(batch)
+        acknowledged |= {one.row for one in batch}
+    inbox.epoch(EPOCH)
+    disk.cut = True
+    storing = asyncio.create_task(inbox.store([commit(9_000 + one) for one in range(dice.randint(1, 5))]))
+    await asyncio.sleep(0)
+    assert inbox._writer is not None
+    await asyncio.wait([inbox._writer])
+    assert isinstance(inbox._writer.exception(), PowerCut)
+    assert not storing.done()
+    storing.cancel()
+    return acknowledged
+
+
+def test_a_power_cut_in_the_middle_of_a_batch_loses_no_acknowledged_row_and_invents_none(tmp_path: Path) -> None:
+    sent = {commit(number).row for number in [*range(400), *range(9_000, 9_006)]}
+    for seed in range(POWER_CUTS):
+        directory, dice, disk = tmp_path / str(seed), random.Random(seed), LossyDisk()
+        inbox = Inbox(directory, disk)
+        acknowledged = asyncio.run(acknowledged_before_power_cut(inbox, disk, dice))
+        inbox.close()
+        disk.lose_power(directory, dice)
+        found = rows(directory)
+        assert acknowledged <= found <= sent, f"seed {seed}"
 
 
 # --- kill -9 ------------------------------------------------------------------------------------------------------
