@@ -62,6 +62,7 @@ class Work:
     running: set[Act] = field(default_factory=set)
     asking: set[tuple[Act, Address]] = field(default_factory=set)
     """Peers that have not answered yet, each asked once at a time."""
+    ask_again_ms: dict[tuple[Act, Address], int] = field(default_factory=dict)
     not_before_ms: dict[Act, int] = field(default_factory=dict)
     """When a step that failed may be tried again."""
     said: dict[Act, str] = field(default_factory=dict)
@@ -266,10 +267,13 @@ class Runtime:
         said[act] = why
 
     def _ask(self, work: Work, act: Act, peers: Iterable[Peer], ask: Callable[[Peer], Awaitable[None]]) -> None:
-        """Asks peers, each in a task of its own: one that hangs holds up nobody, and is not asked a second time."""
+        """Asks peers, each in a task of its own and once a second: one that hangs holds up nobody."""
+        now_ms = self._p.clock.now_ms()
         for peer in peers:
-            if (act, peer.owner) not in work.asking:
-                work.asking.add((act, peer.owner))
+            key = (act, peer.owner)
+            if key not in work.asking and now_ms >= work.ask_again_ms.get(key, 0):
+                work.asking.add(key)
+                work.ask_again_ms[key] = now_ms + RETRY_STEP_MS
                 self._spawn(self._asked(work, act, peer, ask))
 
     async def _asked(self, work: Work, act: Act, peer: Peer, ask: Callable[[Peer], Awaitable[None]]) -> None:

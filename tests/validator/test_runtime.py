@@ -492,6 +492,25 @@ def test_a_peer_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_peer_that_refuses_is_asked_once_a_second(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with four(tmp_path) as network:
+            await network.stop(3, 4)
+            asked: list[int] = []
+
+            async def refuse(*_: object) -> str:
+                asked.append(network.clock.time_ms)
+                return "validator 2 refuses: a segment is not to be had"
+
+            network.nodes[1].peers[0].announce = refuse
+            network.clock.time_ms = start_ms(2) + EPOCH.seal_after_ms
+            await network.run(network.clock.time_ms + 3_500, step_ms=100)
+            assert len(asked) == 4
+            assert all(later - earlier == 1_000 for earlier, later in pairwise(asked))
+
+    run(test)
+
+
 async def settle_down(network: LocalNetwork) -> None:
     """Returns once nothing but questions to the peer that hangs is running."""
     works = [work for node in network.nodes.values() for work in node.runtime._work.values()]
