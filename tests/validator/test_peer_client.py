@@ -84,6 +84,19 @@ def test_a_blob_of_any_size_arrives(tmp_path: Path, size: int) -> None:
     run(test)
 
 
+@pytest.mark.parametrize(("scheme", "answers"), [("", True), ("http://", True), ("https://", False)])
+def test_an_endpoint_may_name_its_scheme(scheme: str, answers: bool) -> None:
+    """As hotspots read the same network file; a server without TLS is none at an https address."""
+
+    async def test() -> None:
+        async with client_of(blob_server(b"data")) as plain:
+            client = PeerClient(owner_of(2), scheme + plain._endpoint, "validator 2")
+            assert (await client.fetch(sha256(b"data")) == b"data") is answers
+            await client.close()
+
+    run(test)
+
+
 def test_a_blob_that_is_not_what_was_asked_for_is_none() -> None:
     async def test() -> None:
         async with client_of(blob_server(b"something else")) as client:

@@ -39,8 +39,15 @@ class PeerStatus:
     """A sentence while an epoch waits for somebody; else empty."""
 
 
+def _channel(endpoint: str) -> grpc.aio.Channel:
+    target = endpoint.removeprefix("http://").removeprefix("https://")
+    if endpoint.startswith("https://"):
+        return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=CHANNEL_OPTIONS)
+    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
 class PeerClient:
-    """One validator at its endpoint."""
+    """One validator at its endpoint: HOST:PORT, with https:// before it for TLS."""
 
     def __init__(self, owner: Address, endpoint: str, name: str) -> None:
         self.owner, self.name, self._endpoint = owner, name, endpoint
@@ -49,7 +56,7 @@ class PeerClient:
     @property
     def _stub(self) -> PeerStub:
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(self._endpoint, options=CHANNEL_OPTIONS)
+            self._channel = _channel(self._endpoint)
         return PeerStub(self._channel)
 
     async def close(self) -> None:
