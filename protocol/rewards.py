@@ -82,10 +82,6 @@ class Proof:
         self.margin_u = max(self.margin_u, margin_u(link, rules))
         self.owners.add(other)
 
-    @property
-    def holds(self) -> bool:
-        return self.by_fixed or bool(self.mapper_owners)
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
