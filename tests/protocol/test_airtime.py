@@ -38,3 +38,13 @@ def test_counts_symbols_and_microseconds_as_the_vectors_do(case: dict[str, Any])
 def test_refuses_what_is_no_modulation(spreading_factor: int, bandwidth_hz: int, cr_denominator: int) -> None:
     with pytest.raises(ValueError, match="no LoRa modulation"):
         Modulation(spreading_factor, bandwidth_hz, cr_denominator)
+
+
+@pytest.mark.parametrize(("spreading_factor", "time_us"), [(7, 61_696), (8, 113_152)])
+def test_a_beacon_of_the_devnet_is_this_long_on_air(spreading_factor: int, time_us: int) -> None:
+    """24 bytes with the defaults: CR 4/5, CRC, explicit header, 8 preamble symbols."""
+    assert airtime_us(Modulation(spreading_factor, 125_000), 24) == time_us
+
+
+def test_beacons_are_sent_with_the_defaults() -> None:
+    assert Modulation(7, 125_000) == Modulation(7, 125_000, 5, True, True, 8, None)

@@ -86,6 +86,14 @@ def test_the_emission_of_epoch_zero_is_in_the_genesis_reserve() -> None:
     assert (state.epoch, state.reserve, state.non_empty, state.leaves()) == (0, EMISSION.first, 0, [])
 
 
+@pytest.mark.parametrize(("is_empty", "after"), [(False, 0b1111_1111), (True, 0b1111_1110)])
+def test_eight_epochs_of_emptiness_are_remembered(is_empty: bool, after: int, engine: Engine) -> None:
+    world = World() if is_empty else honest_world()
+    inputs = world.inputs()
+    result = settle(replace(inputs, before=replace(inputs.before, non_empty=0b1111_1111)), engine)
+    assert result.state.non_empty == after
+
+
 # --- pay
 
 

@@ -68,6 +68,11 @@ def test_says_which_windows_do_not_fit(params: Any, sentence: str) -> None:
     assert any(sentence in problem for problem in params.problems())
 
 
+def test_the_smallest_emission_is_still_one() -> None:
+    smallest = replace(DEVNET, emission=replace(DEVNET.emission, first=1, halving_epochs=1))
+    assert smallest.problems() == []
+
+
 def test_emission_halves_on_schedule() -> None:
     halving = DEVNET.emission.halving_epochs
     found = [DEVNET.emission.of(one) for one in (0, halving - 1, halving, 2 * halving, 200 * halving)]
