@@ -459,6 +459,36 @@ def test_a_hotspot_that_opens_many_sessions_loses_its_own_oldest_ones_only(tmp_p
     run(test)
 
 
+def test_a_session_may_last_a_day(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with one_validator(tmp_path) as node:
+            last_ms = node.network.clock.now_ms() + MAX_SESSION_MS
+            assert len(await open_session(node, expires_at_ms=last_ms)) == 32
+
+    run(test)
+
+
+def test_sessions_end_oldest_first_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        monkeypatch.setattr("validator.sessions.MAX_SESSIONS", 2)
+        async with one_validator(tmp_path) as node:
+            tokens = [await open_session(node, device) for device in DEVICES]
+            now_ms = node.network.clock.now_ms()
+            assert [node.sessions.hotspot_of(token, now_ms) is not None for token in tokens] == [False, True, True]
+
+    run(test)
+
+
+def test_nothing_is_kept_of_a_session_that_has_ended(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with one_validator(tmp_path) as node:
+            token = await open_session(node)
+            assert node.sessions.hotspot_of(token, 2**47) is None
+            assert (dict(node.sessions._open), node.sessions._tokens) == ({}, {})
+
+    run(test)
+
+
 def test_a_restart_forgets_sessions_and_keeps_rows(tmp_path: Path) -> None:
     async def test() -> None:
         async with one_validator(tmp_path) as node:
