@@ -26,7 +26,6 @@ from protocol.registry import Registered
 POINT = MICRO**3
 """One point: weight 1, rank 1, quality 1."""
 MAX_UPTIME_EPOCHS = 7
-TIERS = 3
 
 
 @dataclass(frozen=True, slots=True)
