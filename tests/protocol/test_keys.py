@@ -96,6 +96,13 @@ def test_signs_and_recovers_as_ethereum_libraries_do(case: dict[str, Any]) -> No
     assert [keys.recover_quorum(digest, one) for one in made] == [unhex(one["address"]) for one in case["signatures"]]
 
 
+@pytest.mark.parametrize("case", cases("eip712.json"))
+def test_the_account_of_a_key_is_ethereums(case: dict[str, Any]) -> None:
+    signers = case["signatures"]
+    accounts = [keys.quorum_address(coincurve.PrivateKey(unhex(one["private_key"]))) for one in signers]
+    assert accounts == [unhex(one["address"]) for one in signers]
+
+
 @pytest.mark.parametrize("case", cases("eip712.json", "invalid"))
 def test_a_bad_quorum_signature_recovers_nobody_it_claims(case: dict[str, Any]) -> None:
     assert keys.recover_quorum(unhex(case["digest"]), unhex(case["signature"])) != unhex(case["claimed_address"])
