@@ -8,7 +8,7 @@ from chain.errors import ChainUnavailable
 from chain.events import ManifestPosted
 from protocol.closing import Member
 from protocol.encoding import epoch_draw, epoch_seed, sha256
-from protocol.keys import Available, ManifestSigned, quorum_address, sign_quorum
+from protocol.keys import Available, EpochRoot, ManifestSigned, quorum_address, sign_quorum
 from tests.factories import DEVNET, NETWORK, make_device, north_of_ulm, validator_key
 from tests.validator.fakes import DOMAIN, FINAL_BLOCKS, FakeChain, ManualClock
 from tests.validator.nodes import owner_of, start_ms
@@ -119,6 +119,29 @@ def test_an_epoch_never_closes_without_a_post_that_a_refresh_brings_meanwhile() 
     closed = view.closing(1)
     assert closed is not None
     assert [one.validator for one in closed.counted] == [owner_of(number) for number in (1, 2, 3, 4)]
+
+
+def test_a_post_is_seen_from_its_block_on() -> None:
+    chain = chain_at(start_ms(2))
+    post(chain, 1)
+    view = view_of(chain)
+    chain.clock.time_ms += FINAL_MS
+    view.refresh()
+    assert view.posts(1) == []
+    chain.clock.time_ms += 1_000
+    view.refresh()
+    assert [one.validator for one in view.posts(1)] == [owner_of(1)]
+
+
+def test_the_newest_root_is_the_one_of_the_latest_epoch_or_of_those_before_one() -> None:
+    chain = chain_at(start_ms(5))
+    for epoch in (1, 3):
+        chain.accept(EpochRoot(epoch, 1, bytes(32), bytes(32), epoch))
+    chain.clock.time_ms += 5_000
+    view = view_of(chain)
+    newest = [view.last_root(), *(view.last_root(before) for before in (4, 3, 2, 1))]
+    assert [one.epoch if one else None for one in newest] == [3, 3, 1, 1, None]
+    assert view.root(2) is None
 
 
 def post(chain: FakeChain, number: int) -> None:
