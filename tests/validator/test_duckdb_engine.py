@@ -165,13 +165,13 @@ def numbered(rows: list[Row]) -> list[Row]:
     return [replace(row, id=number) for number, row in enumerate(rows)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(at_the_limits(BeaconRow), min_size=1, max_size=40))
 def test_no_beacon_overflows_at_the_limits_of_its_types(rows: list[Row]) -> None:
     assert len(judged(Role.BEACON, numbered(rows))) == len(rows)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(at_the_limits(WitnessRow), min_size=1, max_size=40))
 def test_no_witness_overflows_at_the_limits_of_its_types(rows: list[Row]) -> None:
     assert len(judged(Role.WITNESS, numbered(rows))) == len(rows)

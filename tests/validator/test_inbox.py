@@ -365,7 +365,7 @@ def test_closing_gives_every_log_back(tmp_path: Path) -> None:
 
 # --- power cuts ---------------------------------------------------------------------------------------------------
 
-POWER_CUTS = 300
+POWER_CUTS = 200
 
 
 async def acknowledged_before_power_cut(inbox: Inbox, disk: LossyDisk, dice: random.Random) -> set[bytes]:
