@@ -116,10 +116,10 @@ class Devnet:
             self._found()
         else:
             self._resume(facts)
-        self._start_hotspots()
-        self._start_map()
         self._open_chain()
         self._wait_until_serving()
+        self._start_hotspots()
+        self._start_map()
 
     def _found(self) -> None:
         scenario = prepare(self._options)
