@@ -79,7 +79,7 @@ def extreme_world(random: Random) -> World:
 
 
 @given(seed=st.integers(0, 2**64 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_reports_at_the_limits_of_their_fields_are_judged(seed: int, kept: KeptDuckDb) -> None:
     world = extreme_world(Random(seed))
     inputs = world.inputs()

@@ -38,7 +38,7 @@ from tests.property.engine import KeptDuckDb
 from tests.property.strategies import mutated, records
 from tests.property.worlds import tell
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=30, deadline=None)
 HASH = st.binary(min_size=32, max_size=32)
 
 
@@ -105,7 +105,7 @@ def test_a_table_decodes(name: str, data: st.DataObject) -> None:
 
 @by_table
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_decoding_a_bent_table_never_raises(name: str, data: st.DataObject) -> None:
     decode, made = TABLES[name]
     bent = data.draw(mutated(data.draw(made)))
@@ -183,7 +183,7 @@ def test_tables_of_a_real_epoch_decode_to_themselves(real: Any) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_decoding_bent_tables_of_a_real_epoch_never_raises(real: Any, data: st.DataObject) -> None:
     wholes = {"state": real.state.encode(), "outcomes": real.outcome_table, "summary": real.summary}
     name = data.draw(st.sampled_from(sorted(wholes)))
@@ -193,7 +193,7 @@ def test_decoding_bent_tables_of_a_real_epoch_never_raises(real: Any, data: st.D
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_decoding_a_bent_need_map_never_raises(real: Any, data: st.DataObject) -> None:
     bent = data.draw(mutated(real.need_map.encode()))
     decoded = decode_map(bent, DEVNET.need)

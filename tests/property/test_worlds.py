@@ -23,7 +23,7 @@ from tests.reference import need, rewards
 from tests.reference.inputs import History
 
 SIDE_BY_SIDE = 50
-TIMES = 5
+TIMES = 4
 LARGEST_SEED = 2**48
 CLASS_NUMBERS = {name: number for number, name in reading.CLASS_NAMES.items()}
 

@@ -62,6 +62,7 @@ def epoch(**bent: int) -> Any:
         (epoch(seed_lead_ms=3_000), "seed must be final"),
         (replace(DEVNET, rewards=replace(DEVNET.rewards, reserve_u=940_000)), "nothing for coverage"),
         (replace(DEVNET, emission=replace(DEVNET.emission, first=0)), "emission must be positive"),
+        (replace(DEVNET, emission=replace(DEVNET.emission, halving_epochs=0)), "emission must be positive"),
     ],
 )
 def test_says_which_windows_do_not_fit(params: Any, sentence: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from protocol import rulebook
+from protocol.columns import NOISE_OVER_125KHZ_CDB, SNR_FLOORS_CDB
 from protocol.encoding import report_id
 from protocol.epoch import decode_outcomes, settle
 from protocol.ids import Role
@@ -37,6 +38,7 @@ from tests.protocol.rulebook_cases import (
     honest_world,
     newcomer,
 )
+from tests.reference.verdicts import NOISE_ABOVE_125KHZ_CDB, SNR_FLOOR_CDB
 
 Outcomes = Mapping[bytes, Reason]
 SIDES = (False, True)
@@ -376,3 +378,8 @@ def test_a_provisional_verdict_leaves_out_only_what_needs_everybodys_evidence(en
     }
     assert found == {False: "NOT_TWO_WAY", True: "ACCEPTED"}
     assert {Reason.NOT_TWO_WAY, Reason.NOT_SELECTED} == rulebook.PROVISIONAL
+
+
+def test_both_readings_know_the_same_floors_and_noise() -> None:
+    assert {factor: SNR_FLOORS_CDB[factor] for factor in SNR_FLOOR_CDB} == SNR_FLOOR_CDB
+    assert NOISE_OVER_125KHZ_CDB == NOISE_ABOVE_125KHZ_CDB
