@@ -347,13 +347,14 @@ class Devnet:
             return ask(ether)
 
     def _show_waiting(self) -> None:
-        """Says once what any validator says an epoch waits for."""
+        """Says what an epoch waits for, once for each epoch, whichever validator says it first."""
         for status in asyncio.run(self._statuses()).values():
             if status and status.waiting:
-                self._say_once(status.waiting)
+                self._say_once(status.waiting, " ".join(status.waiting.split()[:2]))
 
-    def _say_once(self, sentence: str) -> None:
-        if sentence not in self.sentences[-MAX_SENTENCES:]:
+    def _say_once(self, sentence: str, about: str = "") -> None:
+        """Says a sentence unless one that begins the same way has been said lately."""
+        if not any(said.startswith(about or sentence) for said in self.sentences[-MAX_SENTENCES:]):
             self.sentences.append(sentence)
             self._say(sentence)
 
