@@ -13,11 +13,14 @@ def half_even(numerator: int, denominator: int) -> int:
     return quotient + up
 
 
-def floor_root(value: int, degree: int) -> int:
-    """Largest integer whose `degree`-th power is at most `value` (>= 0), by Newton's method on integers."""
+def floor_root(value: int, degree: int, at_most: int = 0) -> int:
+    """Largest integer whose `degree`-th power is at most `value` (>= 0), by Newton's method on integers.
+
+    `at_most`: a number known not to be smaller than the root, from which to start; 0 if none is known.
+    """
     if value < 2 or degree == 1:
         return value
-    guess = 1 << -(-value.bit_length() // degree)
+    guess = at_most or 1 << -(-value.bit_length() // degree)
     while True:
         better = ((degree - 1) * guess + value // guess ** (degree - 1)) // degree
         if better >= guess:

@@ -148,6 +148,8 @@ class WitnessRow:
     nearest_squared: int
     free_space_squared: int
     wifi: int
+    """1 if the beacon was sent by Wi-Fi."""
+    own_wifi: int
     snr_cdb: int
     snr_floor_cdb: int
     noise_excess_cdb: int
@@ -424,6 +426,7 @@ def _paired_row(
         nearest_squared=nearest,
         free_space_squared=free,
         wifi=int(heard.hotspot.kind.is_wifi),
+        own_wifi=int(hotspot.kind.is_wifi),
         snr_cdb=witness.snr_cdb,
         snr_floor_cdb=SNR_FLOORS_CDB.get(factor, 0),
         noise_excess_cdb=witness.rssi_cdb - (noise_cdb + witness.snr_cdb),

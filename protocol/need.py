@@ -72,8 +72,10 @@ def decode_map(data: bytes, rules: NeedRules) -> NeedMap | None:
 @cache
 def half_life_table(half_life_days: int) -> tuple[int, ...]:
     """T[i] = 10^6 * 2^(-i/H) for i < H, each to the nearest integer, by an exact integer root (never a float)."""
-    doubled = ((2 * MICRO) ** half_life_days >> age for age in range(half_life_days))
-    return tuple((floor_root(value, half_life_days) + 1) // 2 for value in doubled)
+    power, doubled = (2 * MICRO) ** half_life_days, [2 * MICRO]
+    for age in range(1, half_life_days):
+        doubled.append(floor_root(power >> age, half_life_days, at_most=doubled[-1]))
+    return tuple((value + 1) // 2 for value in doubled)
 
 
 def aged_weight_u(weight_u: int, age_days: int, half_life_days: int) -> int:

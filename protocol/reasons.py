@@ -39,6 +39,7 @@ class Reason(IntEnum):
     DUPLICATE = 31
     NOT_TWO_WAY = 32
     NOT_SELECTED = 33
+    OTHER_RADIO = 34
 
     NO_QUALITY = 100
     OWNER_SLOT = 101
@@ -48,12 +49,10 @@ class Reason(IntEnum):
     NO_SESSION = 200
     WRONG_EPOCH = 201
     WRONG_NETWORK = 202
-    MALFORMED = 203
     QUOTA = 204
     NOT_REGISTERED = 205
     SIGNATURE_REFUSED = 206
     EPOCH_SEALED = 207
-    FOREIGN_REPORT = 208
 
 
 SENTENCES: dict[Reason, str] = {
@@ -73,6 +72,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.OWN_BEACON: "A hotspot cannot witness itself.",
     Reason.SAME_OWNER: "Beaconer and witness belong to one owner.",
     Reason.OTHER_REGION: "Beaconer and witness are in different radio regions.",
+    Reason.OTHER_RADIO: "A LoRa receiver does not hear Wi-Fi, nor the other way round.",
     Reason.FREQUENCY_OFF: "The frequency heard differs from the one sent by more than 25 kHz.",
     Reason.DATA_RATE_OFF: "The data rate heard is not the one sent.",
     Reason.TOO_FAR: "Beaconer and witness are farther apart than the radio's limit.",
@@ -90,10 +90,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_SESSION: "No open session: open one with the device key.",
     Reason.WRONG_EPOCH: "The record names an epoch that is not open.",
     Reason.WRONG_NETWORK: "The record names another chain or contract.",
-    Reason.MALFORMED: "The bytes are not a canonical record.",
     Reason.QUOTA: "More records than one hotspot may send in an epoch.",
     Reason.NOT_REGISTERED: "The hotspot is not registered on chain.",
     Reason.SIGNATURE_REFUSED: "The device signature does not verify.",
     Reason.EPOCH_SEALED: "The epoch is sealed; nothing more can count in it.",
-    Reason.FOREIGN_REPORT: "The record belongs to another hotspot than the session.",
 }

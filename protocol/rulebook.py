@@ -114,6 +114,7 @@ WITNESS_RULES: tuple[Rule, ...] = (
         "r.region",
         "r.beacon_region",
     ),
+    Rule(Reason.OTHER_RADIO, "r.wifi = r.own_wifi", "A LoRa concentrator does not hear Wi-Fi.", "r.own_wifi", "r.wifi"),
     Rule(
         Reason.FREQUENCY_OFF,
         "r.frequency_hz - r.beacon_frequency_hz <= $frequency_tolerance_hz"

@@ -54,7 +54,7 @@ def test_an_ordinary_reception_is_plausible() -> None:
     [
         ({"tx_cell": f"{geo.cell_at(0, 0, 9):x}"}, "NO_VALID_BEACON"),
         ({"in_region": False}, "NO_VALID_BEACON"),
-        ({"rx_cell": f"{geo.cell_at(0, 0, 10):x}"}, "REGION_UNKNOWN"),
+        ({"rx_cell": f"{geo.cell_at(0, 0, 10):x}"}, "OTHER_REGION"),
         ({"tx_cell": f"{north_of_ulm(101, 9):x}"}, "TOO_FAR"),
         ({"rssi_dbm": "-20"}, "ABOVE_FREE_SPACE"),
     ],

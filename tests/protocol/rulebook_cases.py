@@ -333,6 +333,11 @@ def _in_another_region(world: World, broken: bool) -> bytes:
     return heard_id(world, device)
 
 
+@case(Role.WITNESS, Reason.OTHER_RADIO, "a Wi-Fi hotspot hears LoRa")
+def _with_another_radio(world: World, broken: bool) -> bytes:
+    return heard_id(world, newcomer(world, kind=Kind.FIXED_WIFI if broken else Kind.FIXED))
+
+
 def with_second_region(world: World) -> Any:
     radio = world.params.radio
     return replace(world.params, radio=replace(radio, regions=(radio.regions[0], radio.regions[0])))

@@ -18,7 +18,7 @@ from protocol import rulebook
 from protocol.columns import NOISE_OVER_125KHZ_CDB, SNR_FLOORS_CDB
 from protocol.encoding import report_id
 from protocol.epoch import decode_outcomes, settle
-from protocol.ids import Role
+from protocol.ids import Kind, Role
 from protocol.parameters import Rules
 from protocol.reasons import SENTENCES, Reason
 from protocol.rulebook import RULES, TEXT, Rule, steps
@@ -129,6 +129,7 @@ def bent_witness(world: World, bends: set[Reason]) -> bytes:
         owner="owner of a" if Reason.SAME_OWNER in bends else "somebody",
         cell=_bent_place(bends),
         frozen=int(Reason.FROZEN in bends),
+        kind=Kind.FIXED_WIFI if Reason.OTHER_RADIO in bends else Kind.FIXED,
     )
     slot = world.slot(A, 1)
     fields: dict[Reason, dict[str, Any]] = {
@@ -161,8 +162,8 @@ BEACON_ORDER = [
 ]  # fmt: skip
 WITNESS_ORDER = [
     Reason.UNKNOWN_HOTSPOT, Reason.FROZEN, Reason.BAD_SIGNATURE, Reason.NO_VALID_BEACON, Reason.COMMIT_NOT_ON_TIME,
-    Reason.SAME_OWNER, Reason.OTHER_REGION, Reason.FREQUENCY_OFF, Reason.DATA_RATE_OFF, Reason.TOO_FAR,
-    Reason.ABOVE_FREE_SPACE, Reason.BELOW_SNR_FLOOR,
+    Reason.SAME_OWNER, Reason.OTHER_REGION, Reason.OTHER_RADIO, Reason.FREQUENCY_OFF, Reason.DATA_RATE_OFF,
+    Reason.TOO_FAR, Reason.ABOVE_FREE_SPACE, Reason.BELOW_SNR_FLOOR,
 ]  # fmt: skip
 PAIRS = [
     (bent, pair)

@@ -56,9 +56,7 @@ class Reader:
         if not (sent_from is not None if in_region is None else in_region):
             return "NO_VALID_BEACON"
         heard_in = self.region(rx_cell)
-        if heard_in is None:
-            return "REGION_UNKNOWN"
-        if sent_from is not None and heard_in != sent_from:
+        if heard_in is None or (sent_from is not None and heard_in != sent_from):
             return "OTHER_REGION"
         both_radii_m = sum(places.radius_m(self.network.params, cell) for cell in (tx_cell, rx_cell))
         distance2_m2 = places.chord2_m2(self.place(tx_cell), self.place(rx_cell))

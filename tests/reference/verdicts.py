@@ -190,6 +190,8 @@ class Court:
             return "SAME_OWNER"
         if places.report_region(self.network, heard.hotspot, heard.report.cell) != heard.beacon.region:
             return "OTHER_REGION"
+        if heard.hotspot.is_wifi != heard.beacon.hotspot.is_wifi:
+            return "OTHER_RADIO"
         return None
 
     def _refused_by_radio(self, heard: Heard) -> str | None:
