@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from protocol import merkle, rulebook
-from protocol.encoding import pieces, split
+from protocol.encoding import pieces
 from protocol.epoch import OutcomeTable, Summary, decode_outcomes, decode_summary, pay_weight_u
 from protocol.evidence import CountedManifest, Evidence, unite
 from protocol.ids import Address, HotspotId
 from protocol.manifest import decode_manifest
-from protocol.need import NeedMap, NeedSource, Signal, decode_map
+from protocol.need import NeedMap, NeedSource, Signal, decode_baseline, decode_map
 from protocol.parameters import Baseline, ParameterError, Parameters, params_hash, parse
 from protocol.records import SEGMENT_ROWS, BaselineRow
 from protocol.registry import Registered, fold_hash
@@ -134,7 +134,7 @@ def _parsed(file: bytes) -> Parameters:
 
 def _baseline(fetch: Fetch, listed: Baseline) -> tuple[BaselineRow, ...]:
     data = _fetched(fetch, bytes.fromhex(listed.sha256), f"the baseline file {listed.name}")
-    return tuple(_decoded(split(BaselineRow, data), f"the baseline file {listed.name}"))
+    return _decoded(decode_baseline(listed, data), f"the baseline file {listed.name}")
 
 
 def incumbent_at(source: NeedSource, start_ms: int) -> Incumbent:

@@ -29,9 +29,9 @@ from hotspot.rules import Rules
 from protocol import airtime, beacon
 from protocol.encoding import Network, report_id
 from protocol.ids import NO_CELL, CellId, Kind, Role
-from protocol.parameters import Parameters
+from protocol.parameters import FRAME_BYTES, Parameters
 from protocol.records import REPORT, Beacon, RegistryRow
-from protocol.regions import FRAME_BYTES, plan_of
+from protocol.regions import plan_of
 from protocol.schedule import Slot, schedule
 
 PREPARE_MS = 60

@@ -13,13 +13,16 @@ from functools import cache
 from protocol import geo
 from protocol.arithmetic import MICRO, floor_root, half_even
 from protocol.encoding import concatenate, sha256, split
+from protocol.limits import MAX_BASELINE_ROWS
 from protocol.parameters import Baseline, NeedRules, SignalRange
 from protocol.records import BaselineRow, CellState, Need
+from protocol.tables import is_strictly_sorted
 
 CELLULAR, WIFI, LORA = 1, 2, 3
 RADIO_CLASSES = {"cellular": CELLULAR, "wifi": WIFI, "lora": LORA}
 PAY_LEVEL_LORA, PAY_LEVEL_WIFI = 8, 9
 SHRINK_LEVELS = (5, 7)
+INDEXED_LEVEL = 9
 LEAST_SIGNAL_CDB, MOST_SIGNAL_CDB = -20_000, 0
 DAY_MS = 86_400_000
 GATE_UNIT = 10_000_000
@@ -64,6 +67,26 @@ def decode_map(data: bytes, rules: NeedRules) -> NeedMap | None:
         return None
     decoded = NeedMap({(row.radio_class, row.cell): row.need_u for row in rows}, rules.prior_u)
     return decoded if decoded.encode() == data else None
+
+
+# --- step 0: listed files ------------------------------------------------------------------------------------------
+
+
+def decode_baseline(listed: Baseline, data: bytes) -> tuple[BaselineRow, ...] | None:
+    """The rows of a listed file, or None if it is not sorted canonical rows of its source and class, each in a valid
+    resolution 9 cell with a signal in [-20000, 0]."""
+    rows = split(BaselineRow, data)
+    if rows is None or len(rows) > MAX_BASELINE_ROWS or listed.radio_class not in RADIO_CLASSES:
+        return None
+    if not is_strictly_sorted([row.encode() for row in rows]):
+        return None
+    return tuple(rows) if all(_is_vote(row, listed) for row in rows) else None
+
+
+def _is_vote(row: BaselineRow, listed: Baseline) -> bool:
+    of_this_file = (row.source, row.radio_class) == (listed.source, RADIO_CLASSES[listed.radio_class])
+    in_range = LEAST_SIGNAL_CDB <= row.signal_cdb <= MOST_SIGNAL_CDB
+    return of_this_file and in_range and geo.is_cell(row.cell, INDEXED_LEVEL, INDEXED_LEVEL)
 
 
 # --- step 1: incumbent signal -----------------------------------------------------------------------------------

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from protocol import airtime
 from protocol.encoding import sha256
 from protocol.limits import MAX_SLOTS_PER_EPOCH, MIN_SLOT_SPREAD_MS
+
+FRAME_BYTES = 24
+"""A beacon on air."""
 
 
 class ParameterError(ValueError):
@@ -180,6 +184,8 @@ class Relay:
 
     per_owner: int
     per_address: int
+    per_day: int
+    """For everybody together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +219,32 @@ class Parameters:
 
     def problems(self) -> list[str]:
         """Sentences on windows that do not fit each other; empty when the parameters can run."""
-        return [sentence for sentence, wrong in _contradictions(self) if wrong]
+        windows = [sentence for sentence, wrong in _contradictions(self) if wrong]
+        return windows + [sentence for plan in self.radio.regions for sentence in _plan_problems(plan)]
+
+
+def dwell_problems(plan: Plan) -> list[str]:
+    """Spreading factors whose 24-byte frame would break the plan's dwell limit; empty when all may be listed."""
+    if not plan.max_dwell_ms:
+        return []
+    times_us = {
+        factor: airtime.airtime_us(airtime.Modulation(factor, plan.bandwidth_hz), FRAME_BYTES)
+        for factor in plan.spreading_factors
+    }
+    return [
+        f"{plan.name}: SF{factor} takes {time_us} us for {FRAME_BYTES} bytes, over {plan.max_dwell_ms} ms"
+        for factor, time_us in times_us.items()
+        if time_us > plan.max_dwell_ms * 1_000
+    ]
+
+
+def _plan_problems(plan: Plan) -> list[str]:
+    """What a slot could not draw from a LoRa plan."""
+    if not (plan.channels_hz and plan.spreading_factors and plan.eirps_cdb):
+        return [f"{plan.name}: a list of channels, spreading factors or powers is empty"]
+    if not all(7 <= factor <= 12 for factor in plan.spreading_factors):
+        return [f"{plan.name}: spreading factors go from 7 to 12"]
+    return dwell_problems(plan)
 
 
 def _contradictions(p: Parameters) -> list[tuple[str, bool]]:
@@ -237,6 +268,11 @@ def _contradictions(p: Parameters) -> list[tuple[str, bool]]:
             "reserve and validators' shares leave nothing for coverage",
             p.rewards.validators_u + p.rewards.reserve_u >= 1_000_000,
         ),
+        (
+            "positions need a radius for every resolution from 8 to 12",
+            not set(range(8, 13)) <= set(p.positions.radius_m),
+        ),
+        ("two baselines must not have one source number", len({b.source for b in p.baselines}) < len(p.baselines)),
         ("emission must be positive", p.emission.first <= 0 or p.emission.halving_epochs <= 0),
     ]
 

@@ -10,12 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from protocol import airtime, geo
+from protocol import geo
 from protocol.encoding import U8, U64, Record, field, split
 from protocol.ids import Kind
 from protocol.parameters import Plan, Radio
-
-FRAME_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +64,3 @@ def build_region_map(names: Iterable[str], members: Iterable[tuple[int, int]]) -
 def plan_of(radio: Radio, kind: Kind, region: int) -> Plan:
     """What a hotspot of this kind in this region draws its slots from."""
     return radio.wifi if kind.is_wifi else radio.regions[region]
-
-
-def dwell_problems(plan: Plan) -> list[str]:
-    """Spreading factors whose 24-byte frame would break the plan's dwell limit; a params check, empty when lawful."""
-    if not plan.max_dwell_ms:
-        return []
-    times_us = {
-        factor: airtime.airtime_us(airtime.Modulation(factor, plan.bandwidth_hz), FRAME_BYTES)
-        for factor in plan.spreading_factors
-    }
-    return [
-        f"{plan.name}: SF{factor} takes {time_us} us for {FRAME_BYTES} bytes, over {plan.max_dwell_ms} ms"
-        for factor, time_us in times_us.items()
-        if time_us > plan.max_dwell_ms * 1_000
-    ]

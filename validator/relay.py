@@ -70,14 +70,23 @@ class Relay:
             today = self._clock.now_ms() // DAY_MS
             if today != self._day:
                 self._day, self._owners, self._hosts = today, Counter(), Counter()
-            if self._owners[owner] >= self._limits.per_owner or self._hosts[host] >= self._limits.per_address:
+            if self._is_over_limit(owner, host):
                 raise RelayRefusedError(
-                    "This validator has relayed enough registrations for this owner or address today; "
+                    "This validator has relayed enough registrations for this owner, this address or "
+                    "everybody today; "
                     "ask another validator, or come back tomorrow.",
                     over_limit=True,
                 )
             self._owners[owner] += 1
             self._hosts[host] += 1
+
+    def _is_over_limit(self, owner: bytes, host: str) -> bool:
+        limits = self._limits
+        return (
+            self._owners[owner] >= limits.per_owner
+            or self._hosts[host] >= limits.per_address
+            or self._owners.total() >= limits.per_day
+        )
 
     def _give_back(self, owner: bytes, host: str) -> None:
         with self._lock:

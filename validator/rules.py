@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from protocol.encoding import sha256, split
-from protocol.need import RADIO_CLASSES, NeedSource
+from protocol.encoding import sha256
+from protocol.need import NeedSource, decode_baseline
 from protocol.parameters import ParameterError, Parameters, params_hash, parse
-from protocol.records import BaselineRow
 from protocol.regions import RegionMap, region_map
 from protocol.rulebook import TEXT
 
@@ -61,10 +60,10 @@ async def load_rules(params_file: bytes, blobs: Blobs) -> NetworkRules:
         raise RulesError("The region file is not a sorted list of cells of the listed regions.")
     files = []
     for listed in params.baselines:
-        rows = split(BaselineRow, await _listed(blobs, listed.sha256, f"baseline {listed.name}"))
-        if rows is None or any(row.source != listed.source for row in rows) or listed.radio_class not in RADIO_CLASSES:
+        rows = decode_baseline(listed, await _listed(blobs, listed.sha256, f"baseline {listed.name}"))
+        if rows is None:
             raise RulesError(f"The baseline file {listed.name} does not hold canonical rows of source {listed.source}.")
-        files.append((listed, tuple(rows)))
+        files.append((listed, rows))
     need = NeedSource(params.need, tuple(files))
     return NetworkRules(params_file, params_hash(params_file, TEXT), params, regions, need)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from protocol import geo
-from protocol.encoding import Network, sha256
+from protocol.encoding import Network, pieces, sha256
 from protocol.ids import Address, HotspotId
 from protocol.limits import (
     MAX_COMMITS_PER_HOTSPOT,
@@ -16,6 +16,7 @@ from protocol.limits import (
 from protocol.manifest import (
     BEACONS,
     COMMITS,
+    KEY_BYTES,
     WITNESSES,
     Manifest,
     cells_named,
@@ -90,7 +91,17 @@ def manifest_problem(
         problem = counts.problem()
         if problem is not None:
             return problem
-    return _position_problem(manifest, by_kind, registry)
+    return _repeated_row(by_kind) or _position_problem(manifest, by_kind, registry)
+
+
+def _repeated_row(by_kind: Mapping[int, list[bytes]]) -> str | None:
+    """A row unique in each segment must be so in all of a kind: a commit has one time of one validator."""
+    for kind, chunks in by_kind.items():
+        if len(chunks) > 1:
+            keys = [row[: KEY_BYTES[kind]] for data in chunks for row in pieces(SEGMENT_ROWS[kind].width(), data)]
+            if len(set(keys)) < len(keys):
+                return "a row stands in two segments"
+    return None
 
 
 def _segment_problem(reference: SegmentRef, data: bytes, network: Network, epoch: int) -> str | None:

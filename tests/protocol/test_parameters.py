@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from protocol.parameters import ParameterError, params_hash, parse
-from protocol.regions import dwell_problems
+from protocol.parameters import ParameterError, dwell_problems, params_hash, parse
 from tests.factories import DEVNET, DEVNET_FILE
 
 

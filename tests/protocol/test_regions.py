@@ -11,8 +11,8 @@ import pytest
 from params.make_devnet_regions import devnet_cells
 from protocol.encoding import concatenate, sha256
 from protocol.ids import Kind
-from protocol.parameters import Plan
-from protocol.regions import RegionCell, RegionMap, build_region_map, dwell_problems, plan_of, region_map
+from protocol.parameters import Plan, dwell_problems
+from protocol.regions import RegionCell, RegionMap, build_region_map, plan_of, region_map
 from tests.factories import DEVNET, ROOT, SHARED, north_of_ulm
 from tests.protocol.vectors import cases
 

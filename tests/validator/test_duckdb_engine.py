@@ -73,6 +73,7 @@ WITNESS = WitnessRow(
     nearest_squared=10**5,
     free_space_squared=10**12,
     wifi=0,
+    own_wifi=0,
     snr_cdb=500,
     snr_floor_cdb=-750,
     noise_excess_cdb=0,
