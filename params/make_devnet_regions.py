@@ -1,8 +1,8 @@
 """Writes params/regions/devnet.cells: the devnet's radio regions.
 
-EU868 within five rings of resolution-3 cells around Ulm (600 km), which holds the demo area and the measured
-drive tests; cells that touch land under another plan, or open sea, are left out by hand. A test compares the result with
-published region sets where they are present. Run `python -m params.make_devnet_regions` to make it again.
+EU868 within five rings of resolution-3 cells around Ulm (600 km). That holds the demo area and measured drive tests;
+cells that touch land under another plan, or open sea, are left out by hand. A test compares the result with published
+region sets where they are present. Run `python -m params.make_devnet_regions` to make it again.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ MAX_ALLOWED_DISTANCE_M = 20_000_000
 # --- when evidence counts (protocol.md §5.3, §5.4)
 COMMIT_EARLY_MS = 2_000
 CLOSING_EPOCHS = 7
+SERVED_EPOCHS = 90
+"""How many epochs back validators keep and serve evidence (protocol.md §5.6)."""
 MIN_SLOT_SPREAD_MS = 3_000
 
 # --- positions (protocol.md §1)

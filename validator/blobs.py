@@ -29,6 +29,10 @@ class BlobStore:
             self._disk.write_whole(path, data)
         return digest
 
+    def delete(self, digest: bytes) -> None:
+        """Removes a blob; one that is not here changes nothing."""
+        self._path(digest).unlink(missing_ok=True)
+
     def has(self, digest: bytes) -> bool:
         return self._path(digest).exists()
 

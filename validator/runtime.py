@@ -31,6 +31,7 @@ from validator.epoch_files import EpochFiles, EpochRecord
 from validator.epoch_machine import Act, EpochView, next_acts
 from validator.inbox import Inbox
 from validator.peers import Peer, RootSignature
+from validator.pruning import prune
 from validator.rules import NetworkRules
 from validator.seal import seal
 from validator.signer import EquivocationError, Signer
@@ -161,7 +162,7 @@ class Runtime:
     def _missing(self, epoch: int, closing: Closing) -> str:
         """Who has not answered, or, if all have, whose manifest is not on chain."""
         silent = self._work.get(epoch, Work()).silent
-        names = {peer.owner: peer.name for peer in self._p.peers}
+        names = {peer.owner: peer.name for peer in self._p.peers} | {self._p.owner: "this validator itself"}
         absent = [names[owner] for owner in closing.missing if owner in silent and owner in names]
         return ", ".join(absent or [names.get(owner, f"0x{owner.hex()}") for owner in closing.missing])
 
@@ -360,7 +361,7 @@ class Runtime:
     def _write_down(self, result: EpochResult) -> EpochRecord:
         """Stores an epoch's public tables, then their hashes."""
         put = self._p.source.store.put
-        return self._p.files.update(
+        record = self._p.files.update(
             result.epoch,
             summary=put(result.summary).hex(),
             state=put(result.state.encode()).hex(),
@@ -370,6 +371,8 @@ class Runtime:
             cumulative=str(result.state.cumulative_total),
             empty=not result.state.non_empty & 1,
         )
+        prune(self._p.files, self._p.source.store, result.epoch)
+        return record
 
     async def _sign(self, epoch: int, work: Work) -> None:
         """Signs the root for the set in force; signatures for another set count no more."""

@@ -24,6 +24,7 @@ from protocol.need import (
     advance_cells,
     aged_weight_u,
     cut_votes,
+    decode_baseline,
     decode_map,
     gate,
     genesis_cells,
@@ -284,3 +285,36 @@ def test_worked_weights(signal_cdb: int, weight: int) -> None:
 @pytest.mark.parametrize(("votes", "shrunk"), [(0, 300_000), (1, 377_778), (8, 650_000), (40, 883_333)])
 def test_worked_shrinking(votes: int, shrunk: int) -> None:
     assert shrink_u(1_000_000, votes * 1_000_000, 300_000, RULES) == shrunk
+
+
+# --- step 0: listed files
+
+LISTED = Baseline("survey", "00" * 32, "lora", 1, 8_000_000, 365)
+
+
+def test_a_listed_file_decodes_to_its_rows() -> None:
+    rows = sorted([row(), row(signal_cdb=-9_000)], key=BaselineRow.encode)
+    assert decode_baseline(LISTED, b"".join(one.encode() for one in rows)) == tuple(rows)
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"source": 2},
+        {"radio_class": WIFI},
+        {"signal_cdb": 1},
+        {"signal_cdb": -20_001},
+        {"cell": geo.parent(HOME, 8)},
+        {"cell": 5},
+    ],
+)
+def test_refuses_a_listed_file_with_a_foreign_or_impossible_row(bent: dict[str, int]) -> None:
+    good = row()
+    assert decode_baseline(LISTED, good.encode()) == (good,)
+    assert decode_baseline(LISTED, replace(good, **bent).encode()) is None
+
+
+def test_refuses_a_listed_file_that_is_not_sorted_or_repeats_a_row() -> None:
+    rows = sorted([row().encode(), row(signal_cdb=-9_000).encode()])
+    assert decode_baseline(LISTED, rows[1] + rows[0]) is None
+    assert decode_baseline(LISTED, rows[0] * 2) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from protocol.parameters import ParameterError, dwell_problems, params_hash, parse
+from protocol.parameters import Baseline, ParameterError, Positions, dwell_problems, params_hash, parse
 from tests.factories import DEVNET, DEVNET_FILE
 
 
@@ -50,6 +50,14 @@ def epoch(**bent: int) -> Any:
     return replace(DEVNET, epoch=replace(DEVNET.epoch, **bent))
 
 
+def radio(**bent: Any) -> Any:
+    plan = replace(DEVNET.radio.regions[0], **bent)
+    return replace(DEVNET, radio=replace(DEVNET.radio, regions=(plan,)))
+
+
+LISTED = Baseline("survey", "00" * 32, "lora", 1, 8_000_000, 365)
+
+
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
@@ -62,6 +70,11 @@ def epoch(**bent: int) -> Any:
         (replace(DEVNET, rewards=replace(DEVNET.rewards, reserve_u=940_000)), "nothing for coverage"),
         (replace(DEVNET, emission=replace(DEVNET.emission, first=0)), "emission must be positive"),
         (replace(DEVNET, emission=replace(DEVNET.emission, halving_epochs=0)), "emission must be positive"),
+        (replace(DEVNET, positions=Positions({9: 230})), "every resolution from 8 to 12"),
+        (replace(DEVNET, baselines=(LISTED, LISTED)), "one source number"),
+        (radio(channels_hz=()), "is empty"),
+        (radio(spreading_factors=(6,)), "from 7 to 12"),
+        (radio(max_dwell_ms=100), "over 100 ms"),
     ],
 )
 def test_says_which_windows_do_not_fit(params: Any, sentence: str) -> None:

@@ -22,7 +22,7 @@ from tests.validator.disks import DiaryDisk, FullDisk
 from tests.validator.fakes import DOMAIN
 from tests.validator.nodes import EPOCH, LocalNetwork, Node, all_hear_all, owner_of, run, start_ms, three_devices
 from validator.gateway import CommitEntry, ReportEntry, Taken, UnavailableError
-from validator.relay import RelayRefusedError
+from validator.relay import Relay, RelayRefusedError
 from validator.seal import manifest_problem, seal
 from validator.sessions import CHALLENGE_VALID_MS, MAX_SESSION_MS, MAX_SESSIONS_PER_HOTSPOT
 
@@ -617,6 +617,19 @@ def test_an_owner_has_a_number_of_registrations_a_day(tmp_path: Path) -> None:
             await node.gateway.relay(*registration("one more", "another owner"), "ipv4:127.0.0.1")
             node.network.clock.time_ms += 86_400_000
             await node.gateway.relay(*registration("one more"), "ipv4:127.0.0.1")
+
+    run(test)
+
+
+def test_everybody_together_has_a_number_of_registrations_a_day(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with one_validator(tmp_path) as node:
+            limits = replace(node.rules.params.relay, per_day=2)
+            relay = Relay(node.network.chain, node.sender, limits, node.network.clock)  # type: ignore[arg-type]
+            for number in range(2):
+                relay.register(*registration(f"new {number}", f"owner {number}"), f"ipv4:10.0.0.{number}")
+            with pytest.raises(RelayRefusedError, match="everybody today"):
+                relay.register(*registration("one more", "owner 3"), "ipv4:10.0.0.3")
 
     run(test)
 

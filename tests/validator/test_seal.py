@@ -225,6 +225,17 @@ def test_a_bent_manifest_is_refused_with_its_sentence(name: str) -> None:
     assert sentence in found
 
 
+def test_a_row_in_two_segments_is_refused() -> None:
+    [counted] = honest_world().manifests()
+    rows = commits_of(DEVICES[0], 3)
+    halves = [b"".join(sorted(rows[:2])), b"".join(sorted(rows[1:]))]
+    references = sorted((SegmentRef(COMMITS, sha256(half), 2) for half in halves), key=SegmentRef.encode)
+    home = geo.position(DEVICES[0].registered.row.cell)
+    manifest = replace(counted.manifest, segments=tuple(references), positions=(home,))
+    by_digest = {sha256(half): half for half in halves}
+    assert problem(manifest, [by_digest[one.digest] for one in references]) == "a row stands in two segments"
+
+
 def test_a_hotspot_at_its_quota_is_right() -> None:
     bent = Bent.honest()
     others = [row for row in bent.segments[COMMITS] if row[:32] != DEVICES[0].hotspot_id]
