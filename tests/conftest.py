@@ -42,9 +42,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """A running Chromium; skips with the command that would help."""
+    """A running Chromium; skips with the command that would help. While it runs, no asyncio.run in this process."""
     executable = os.environ.get("FARFIELD_CHROMIUM", DEBIAN_CHROMIUM)
     if not Path(executable).exists():
         pytest.skip("needs Chromium: apt-get install chromium, or name one in FARFIELD_CHROMIUM")

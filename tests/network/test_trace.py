@@ -9,30 +9,23 @@ from typing import Any
 
 import pytest
 
-from tests.factories import SHARED
-from tests.network.devnets import farfield
+from tests.network.conftest import TRACE
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
-RECEPTIONS = SHARED / "data" / "receptions" / "ulm2017.csv.gz"
-BASELINE = SHARED / "data" / "receptions" / "ulm2021.csv.gz"
 RUN_TIMEOUT_S = 360
 EPOCHS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    if not RECEPTIONS.exists() or not BASELINE.exists():
+def run(pytestconfig: pytest.Config) -> dict[str, Any]:
+    trace = pytestconfig.stash.get(TRACE, None)
+    if trace is None:
         pytest.skip("measured receptions are not beside this checkout (../shared/data/receptions)")
-    directory = tmp_path_factory.mktemp("trace")
-    out = directory / "OUT.json"
-    arguments = ["--scenario", "trace", "--receptions", str(RECEPTIONS), "--baseline", str(BASELINE), "--epochs", "3"]
-    where = ["--headless", "--json", str(out), "--directory", str(directory / "devnet")]
-    done = farfield("devnet", "run", *arguments, *where, timeout_s=RUN_TIMEOUT_S)
-    assert done.returncode == 0, done.stderr
-    tree = json.loads(out.read_text(encoding="utf-8"))
-    tree["ether"] = json.loads((directory / "devnet" / "ether" / "report.json").read_text(encoding="utf-8"))
-    tree["directory"] = str(directory / "devnet")
+    assert trace.process.wait(RUN_TIMEOUT_S) == 0, trace.log.read_text(encoding="utf-8")
+    tree = json.loads(trace.out.read_text(encoding="utf-8"))
+    tree["ether"] = json.loads((trace.devnet / "ether" / "report.json").read_text(encoding="utf-8"))
+    tree["directory"] = str(trace.devnet)
     return tree
 
 
