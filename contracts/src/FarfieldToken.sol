@@ -10,7 +10,10 @@ import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 /// @notice Nobody owns this contract and nobody can change it. Only the Epochs contract mints, and only what a live
 /// root grants. Stake is a lock on the holder's own balance: stakers keep their votes, and there is no pool to steal.
 contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
-    /// @notice The only minter.
+    /// @dev Of a slashed stake, the reporter gets at most this part.
+    uint256 private constant REWARD_DIVISOR = 10;
+
+    /// @notice The only contract that mints, locks, unlocks and slashes.
     address public immutable epochs;
 
     /// @notice What existed on the first day: the first validators' stakes, every token of it locked.
@@ -19,15 +22,31 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
     /// @notice The part of an account's balance that it cannot move.
     mapping(address account => uint256) public lockedOf;
 
+    /// @notice Everything burned since genesis: fees, slashed stakes, and what holders burn themselves.
+    uint256 public burned;
+
     /// @notice Part of an account's balance became locked, or free again; `locked` is the new total.
     event LockChanged(address indexed account, uint256 locked);
+    /// @notice `amount` of a stake was taken: `reward` went to the reporter and the rest was burned.
+    event Slashed(address indexed account, uint256 amount, address indexed reporter, uint256 reward);
 
-    /// @notice Somebody other than the Epochs contract asked for new tokens.
+    /// @notice Somebody other than the Epochs contract asked for what only it may do.
     error OnlyEpochs(address caller);
     /// @notice The account would be left with less than it has locked.
     error BalanceLocked(address account, uint256 balance, uint256 locked);
+    /// @notice The account does not have this much to lock.
+    error NotEnoughToLock(address account, uint256 free, uint256 amount);
+    /// @notice The account has not locked this much.
+    error NotLocked(address account, uint256 locked, uint256 amount);
+    /// @notice A reporter gets at most a tenth of what is slashed.
+    error RewardTooHigh(uint256 amount, uint256 reward);
     /// @notice Every staker needs exactly one stake.
     error StakesDoNotMatch(uint256 stakers, uint256 stakes);
+
+    modifier onlyEpochs() {
+        require(msg.sender == epochs, OnlyEpochs(msg.sender));
+        _;
+    }
 
     /// @param epochs_ The Epochs contract of this network; deployed after the token, at a predicted address.
     /// @param stakers Owner accounts of the first validators.
@@ -46,17 +65,59 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
         genesisSupply = totalSupply();
     }
 
+    // --- what only the Epochs contract may do ---------------------------------------------------------------------
+
     /// @notice Creates tokens for a claim. Only the Epochs contract can, and it keeps to the emission schedule.
     /// @return Everything minted since genesis, this included.
-    function mint(address to, uint256 amount) external returns (uint256) {
-        require(msg.sender == epochs, OnlyEpochs(msg.sender));
+    function mint(address to, uint256 amount) external onlyEpochs returns (uint256) {
         _mint(to, amount);
         return minted();
     }
 
-    /// @notice Everything minted since genesis.
+    /// @notice Locks this much more of an account's balance, because its owner asked the Epochs contract to stake it.
+    function lock(address account, uint256 amount) external onlyEpochs {
+        uint256 locked = lockedOf[account];
+        uint256 free = balanceOf(account) - locked;
+        require(amount <= free, NotEnoughToLock(account, free, amount));
+        _setLock(account, locked + amount);
+    }
+
+    /// @notice Sets a stake free again.
+    function unlock(address account, uint256 amount) external onlyEpochs {
+        uint256 locked = lockedOf[account];
+        require(amount <= locked, NotLocked(account, locked, amount));
+        _setLock(account, locked - amount);
+    }
+
+    /// @notice Takes a locked stake: `reward`, at most a tenth, goes to the reporter, the rest is burned.
+    function slash(address account, uint256 amount, address reporter, uint256 reward) external onlyEpochs {
+        uint256 locked = lockedOf[account];
+        require(amount <= locked, NotLocked(account, locked, amount));
+        require(reward <= amount / REWARD_DIVISOR, RewardTooHigh(amount, reward));
+        _setLock(account, locked - amount);
+        _burn(account, amount - reward);
+        _transfer(account, reporter, reward);
+        emit Slashed(account, amount, reporter, reward);
+    }
+
+    // --- what holders may do ----------------------------------------------------------------------------------------
+
+    /// @notice Destroys tokens of the sender's own that are not locked.
+    function burn(uint256 amount) external {
+        _burn(msg.sender, amount);
+    }
+
+    /// @notice Destroys tokens of an account that has allowed the sender to spend them.
+    function burnFrom(address from, uint256 amount) external {
+        _spendAllowance(from, msg.sender, amount);
+        _burn(from, amount);
+    }
+
+    // --- views ------------------------------------------------------------------------------------------------------
+
+    /// @notice Everything minted since genesis, burned since or not.
     function minted() public view returns (uint256) {
-        return totalSupply() - genesisSupply;
+        return totalSupply() + burned - genesisSupply;
     }
 
     /// @notice Who votes for an account. Nobody votes for account 0, and every mint asks for it: no need to look it up.
@@ -80,6 +141,11 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
         return super.nonces(owner);
     }
 
+    function _setLock(address account, uint256 locked) private {
+        lockedOf[account] = locked;
+        emit LockChanged(account, locked);
+    }
+
     /// @dev Every move of tokens passes here. A locked part may never leave.
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {
         super._update(from, to, value);
@@ -88,5 +154,6 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
             uint256 locked = lockedOf[from];
             require(balance >= locked, BalanceLocked(from, balance, locked));
         }
+        if (to == address(0)) burned += value;
     }
 }
