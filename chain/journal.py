@@ -16,6 +16,7 @@ from chain.calls import Call
 from chain.errors import TransactionFailed
 from protocol.ids import Address
 
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     id INTEGER PRIMARY KEY,
@@ -37,6 +38,15 @@ CREATE TABLE IF NOT EXISTS attempts (
 );
 CREATE INDEX IF NOT EXISTS attempts_of ON attempts (order_id);
 """
+TO_VERSION_2 = """
+ALTER TABLE orders ADD COLUMN block INTEGER;
+ALTER TABLE orders ADD COLUMN block_hash BLOB;
+ALTER TABLE attempts ADD COLUMN nonce INTEGER NOT NULL DEFAULT -1;
+UPDATE attempts SET nonce = (SELECT nonce FROM orders WHERE id = order_id);
+CREATE INDEX settled_in ON orders (block) WHERE block IS NOT NULL;
+"""
+KEPT_SETTLED = 4_096
+"""Settled orders beyond these are forgotten, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class Attempt:
     hash: bytes
     raw: bytes
     fees: Fees
+    nonce: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,11 @@ class Order:
     call: Call
     attempts: tuple[Attempt, ...]
 
+    @property
+    def bumps(self) -> int:
+        """How often its fees were raised at its present nonce."""
+        return sum(one.nonce == self.nonce for one in self.attempts) - 1
+
 
 class Journal:
     """Orders and attempts on disk. Not thread-safe: the sender holds its lock around every use."""
@@ -74,17 +90,23 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         try:
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(SCHEMA)
-            self._database.execute("BEGIN EXCLUSIVE")
-            self._database.execute("COMMIT")
+            self._open()
         except sqlite3.OperationalError as error:
             self._database.close()
             raise TransactionFailed(
                 f"{path} cannot be used: {error}. Only one process may send with a key; end the other one first."
             ) from error
+
+    def _open(self) -> None:
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(SCHEMA)
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version < SCHEMA_VERSION:
+            self._database.executescript(f"BEGIN; {TO_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        self._database.execute("BEGIN EXCLUSIVE")
+        self._database.execute("COMMIT")
 
     def close(self) -> None:
         """Gives the file free for another process."""
@@ -124,15 +146,52 @@ class Journal:
         self._database.execute("COMMIT")
 
     def _insert(self, order_id: int, attempt: Attempt) -> None:
-        # The same call signed again with the same nonce and fees is the same transaction: it goes to the newer order.
         self._database.execute(
-            "INSERT OR REPLACE INTO attempts (hash, order_id, raw, max_fee_wei, tip_wei) VALUES (?, ?, ?, ?, ?)",
-            (attempt.hash, order_id, attempt.raw, str(attempt.fees.max_wei), str(attempt.fees.tip_wei)),
+            "INSERT INTO attempts (hash, order_id, raw, max_fee_wei, tip_wei, nonce) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                attempt.hash,
+                order_id,
+                attempt.raw,
+                str(attempt.fees.max_wei),
+                str(attempt.fees.tip_wei),
+                attempt.nonce,
+            ),
         )
 
-    def settle(self, order_id: int) -> None:
-        """The order needs no more care: it is final, or was refused for good."""
-        self._database.execute("UPDATE orders SET settled = 1 WHERE id = ?", (order_id,))
+    # --- ends ----------------------------------------------------------------------------------------------------
+
+    def refuse(self, order_id: int) -> None:
+        """The order was refused for good before anybody had it."""
+        with self._whole():
+            self._settle(order_id, None, None)
+
+    def settle(self, order_id: int, block: int, block_hash: bytes) -> None:
+        """The order is final in this block."""
+        with self._whole():
+            self._settle(order_id, block, block_hash)
+
+    def _settle(self, order_id: int, block: int | None, block_hash: bytes | None) -> None:
+        self._database.execute(
+            "UPDATE orders SET settled = 1, block = ?, block_hash = ? WHERE id = ?", (block, block_hash, order_id)
+        )
+        old = "SELECT id FROM orders WHERE settled = 1 ORDER BY id DESC LIMIT -1 OFFSET ?"
+        self._database.execute(f"DELETE FROM attempts WHERE order_id IN ({old})", (KEPT_SETTLED,))  # noqa: S608
+        self._database.execute(f"DELETE FROM orders WHERE id IN ({old})", (KEPT_SETTLED,))  # noqa: S608
+
+    def settled_blocks(self, back: int) -> list[tuple[int, bytes]]:
+        """(number, hash) of blocks in which orders were settled, from `back` blocks before the newest of them on."""
+        rows = (
+            "SELECT DISTINCT block, block_hash FROM orders WHERE block >= (SELECT max(block) FROM orders) - ? "
+            "ORDER BY block"
+        )
+        return self._database.execute(rows, (back,)).fetchall()
+
+    def reopen(self, block_hash: bytes) -> None:
+        """The orders of a block that the chain lost need care again."""
+        reopened = "UPDATE orders SET settled = 0, block = NULL, block_hash = NULL WHERE block_hash = ?"
+        self._database.execute(reopened, (block_hash,))
+
+    # --- reading -------------------------------------------------------------------------------------------------
 
     def open_orders(self) -> list[Order]:
         """Orders that may still have to be sent again, by nonce."""
@@ -150,7 +209,8 @@ class Journal:
             "SELECT nonce, gas, contract, recipient, data, what FROM orders WHERE id = ?", (order_id,)
         ).fetchone()
         rows = self._database.execute(
-            "SELECT hash, raw, max_fee_wei, tip_wei FROM attempts WHERE order_id = ? ORDER BY rowid", (order_id,)
+            "SELECT hash, raw, max_fee_wei, tip_wei, nonce FROM attempts WHERE order_id = ? ORDER BY rowid",
+            (order_id,),
         ).fetchall()
-        attempts = tuple(Attempt(row[0], row[1], Fees(int(row[2]), int(row[3]))) for row in rows)
+        attempts = tuple(Attempt(row[0], row[1], Fees(int(row[2]), int(row[3])), row[4]) for row in rows)
         return Order(order_id, nonce, gas, Call(contract, Address(recipient), data, what), attempts)

@@ -6,7 +6,6 @@ takes a second: import it inside functions.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,19 +64,33 @@ class Endpoint:
             raise ValueError(problem)
         self._verified = True
 
+    def doubt(self) -> None:
+        """Whether this is the right chain is asked again before the next request."""
+        self._verified = False
+
 
 UNANSWERED = (requests.RequestException, OSError, ValueError, TypeError, KeyError)
 """What an address that does not answer properly makes web3's provider or our reading of the answer raise."""
 
 
 class Failover(JSONBaseProvider):
-    """A web3 provider over several addresses; it stays with the one that answered last."""
+    """A web3 provider over several addresses; it stays with the one that answered last.
+
+    An address that failed must show again that it is the right chain: another one may have been started in its place.
+    """
 
     def __init__(self, endpoints: Sequence[Endpoint], chain_id: int, genesis_hash: bytes | None) -> None:
         super().__init__()
         self._endpoints = tuple(endpoints)
         self._chain = (chain_id, genesis_hash)
         self._current = 0
+        self.failures = 0
+        """How often an address failed. Unchanged between two requests: one node, asked once, answered both."""
+
+    def doubt(self) -> None:
+        """Every address must show again that it is the right chain, before anything else is asked of it."""
+        for endpoint in self._endpoints:
+            endpoint.doubt()
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The first proper answer; ChainUnavailable names what each address said when none has one."""
@@ -89,6 +102,8 @@ class Failover(JSONBaseProvider):
                 endpoint.verify(*self._chain)
                 response = endpoint.request(method, params)
             except UNANSWERED as error:
+                self.failures += 1
+                endpoint.doubt()
                 failures.append(describe(endpoint.url, error))
                 continue
             self._current = index
@@ -115,8 +130,8 @@ class Rpc:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self.endpoints = tuple(Endpoint(url, self._session) for url in urls)
-        self.web3 = Web3(Failover(self.endpoints, chain_id, genesis_hash))
-        self.lock = threading.Lock()
+        self.provider = Failover(self.endpoints, chain_id, genesis_hash)
+        self.web3 = Web3(self.provider)
 
     def close(self) -> None:
         """Gives the connections back."""

@@ -1,6 +1,9 @@
 """Sends transactions of one key: simulated first, on disk before they leave, followed until they are final.
 
-One Sender owns the nonces of one key, in one process. Synchronous and thread-safe.
+One Sender owns the nonces of one key, in one process. Another one with the same key and a journal of its own costs
+time, but neither of them loses or doubles a transaction: an order goes to another nonce only when no node can hold what
+was signed for its old one, or when somebody else's transaction has used that one in a final block.
+Synchronous and thread-safe.
 """
 
 from __future__ import annotations
@@ -26,9 +29,13 @@ RESEND_AFTER_S = 5
 STALL_AFTER_S = 30
 MAX_BUMPS = 10
 MAX_OPEN_ORDERS = 1_024
-MAX_NONCE_TRIES = 5
+MAX_NONCE_TRIES = 16
+RECHECK_BLOCKS = 64
+"""A chain that goes back behind its final block all the same is noticed that far, and what it lost is sent again."""
 GAS_RESERVE = (5, 4)
 """Gas limit = estimate x 5/4: the state may change until the transaction is mined."""
+FORCED_GAS = 2_000_000
+"""Gas limit of a transaction that is sent although it will fail: there is no estimate."""
 BUMP = (9, 8)
 """A replacement pays 1.125 times the fees; nodes want at least a tenth more."""
 
@@ -54,6 +61,7 @@ class Sender:
         self._account: LocalAccount = Account.from_key(private_key)
         self._journal = Journal(journal_path)
         self._stall_after_s = stall_after_s
+        self._follows: dict[int, _Follow] = {}
         self._lock = threading.Lock()
 
     @property
@@ -69,38 +77,58 @@ class Sender:
 
     def simulate(self, call: Call) -> int:
         """Gas the call would take now; ContractRefused if it would fail, with the reason in a sentence."""
-        transaction = {"from": self._account.address, "to": checksum(call.to), "data": "0x" + call.data.hex()}
-        return int(self._request("eth_estimateGas", [transaction]), 16)
+        return int(self._request("eth_estimateGas", [self._transaction(call), "pending"]), 16)
 
-    def send(self, call: Call) -> bytes:
+    def send(self, call: Call, *, force: bool = False) -> bytes:
         """Sends a call and returns the transaction's hash; the transaction is on disk before it leaves.
 
-        ContractRefused if a simulation says it would fail, TransactionFailed if the chain does not take it.
-        When the chain falls silent just then, the hash is returned all the same: `wait` or `recover` send it again.
+        ContractRefused if a simulation says it would fail, unless `force`; TransactionFailed if the chain does not
+        take it. When the chain falls silent just then, the hash is returned all the same: `wait` or `recover` send it
+        again.
         """
-        gas = self.simulate(call) * GAS_RESERVE[0] // GAS_RESERVE[1]
+        self._reader.rpc.provider.doubt()  # nothing is signed before the chain has shown which one it is
+        gas = self._gas(call, force)
         with self._lock:
             nonce = self._next_nonce()
             attempt = self._sign(call, nonce, gas, self._current_fees())
             order_id = self._journal.add(nonce, gas, call, attempt)
-            return self._deliver(self._journal.order(order_id)).attempts[-1].hash
+            return self._deliver(self._journal.order(order_id), fresh=True).attempts[-1].hash
 
     def recover(self) -> list[Order]:
-        """Sends again what a stop or a crash left open, in order of nonces. Returns the orders still open."""
+        """Sends again what a stop, a crash or a reorganisation left open, in order of nonces.
+
+        Returns the orders still open.
+        """
         with self._lock:
+            self._reopen_lost()
             for order in self._journal.open_orders():
-                if self._final_receipt(order) is not None:
-                    self._journal.settle(order.id)
-                else:
-                    self._deliver(order)
+                if self._conclude(order) is None and not self._is_mined(order):
+                    self._push(order)
             return self._journal.open_orders()
 
+    def _transaction(self, call: Call) -> dict[str, str]:
+        return {"from": self._account.address, "to": checksum(call.to), "data": "0x" + call.data.hex()}
+
+    def _gas(self, call: Call, force: bool) -> int:
+        try:
+            return self.simulate(call) * GAS_RESERVE[0] // GAS_RESERVE[1]
+        except ContractRefused:
+            if not force:
+                raise
+            return FORCED_GAS
+
     def _next_nonce(self) -> int:
-        open_orders = self._journal.open_orders()
-        if len(open_orders) >= MAX_OPEN_ORDERS:
-            raise TransactionFailed(f"{len(open_orders)} transactions are not final yet. Wait until some are.")
-        pending = int(self._request("eth_getTransactionCount", [self._account.address, "pending"]), 16)
-        return max([pending, *(order.nonce + 1 for order in open_orders)])
+        """The lowest nonce that is free, so that no gap ever holds up the ones behind it."""
+        taken = {order.nonce for order in self._journal.open_orders()}
+        if len(taken) >= MAX_OPEN_ORDERS:
+            raise TransactionFailed(f"{len(taken)} transactions are not final yet. Wait until some are.")
+        return self._free_nonce(taken)
+
+    def _free_nonce(self, taken: set[int]) -> int:
+        nonce = int(self._request("eth_getTransactionCount", [self._account.address, "pending"]), 16)
+        while nonce in taken:
+            nonce += 1
+        return nonce
 
     def _current_fees(self) -> Fees:
         base = int(self._request("eth_getBlockByNumber", ["latest", False]).get("baseFeePerGas", "0x0"), 16)
@@ -108,6 +136,14 @@ class Sender:
         return Fees(2 * base + tip, tip)
 
     def _sign(self, call: Call, nonce: int, gas: int, fees: Fees) -> Attempt:
+        """Never the same transaction twice: one that was signed before gets a fee that is 1 wei higher."""
+        attempt = self._sign_once(call, nonce, gas, fees)
+        while self._journal.order_of(attempt.hash) is not None:
+            fees = Fees(fees.max_wei + 1, fees.tip_wei + 1)
+            attempt = self._sign_once(call, nonce, gas, fees)
+        return attempt
+
+    def _sign_once(self, call: Call, nonce: int, gas: int, fees: Fees) -> Attempt:
         signed = self._account.sign_transaction(
             {
                 "type": 2,
@@ -121,36 +157,71 @@ class Sender:
                 "maxPriorityFeePerGas": fees.tip_wei,
             }
         )
-        return Attempt(bytes(signed.hash), bytes(signed.raw_transaction), fees)
+        return Attempt(bytes(signed.hash), bytes(signed.raw_transaction), fees, nonce)
 
-    def _deliver(self, order: Order) -> Order:
-        """Hands the newest attempt to the chain; moves the order on while its nonce turns out to be taken."""
+    # --- delivering ----------------------------------------------------------------------------------------------
+
+    def _deliver(self, order: Order, *, fresh: bool = False) -> Order:
+        """Hands the newest attempt to the chain; moves the order on when its nonce is taken for good.
+
+        `fresh`: nobody can have seen the attempt yet, so what the chain refuses is refused for ever.
+        """
         for _ in range(MAX_NONCE_TRIES):
+            refusal = self._offer(order)
+            if refusal is None:
+                return order
+            untouched = fresh and refusal.certain
+            if not _nonce_is_taken(refusal.message):
+                if untouched:
+                    self._journal.refuse(order.id)
+                    raise TransactionFailed(self._why_not_taken(order, refusal.message))
+                return order
+            if not untouched and not self._is_beaten(order):
+                return order  # ours may still be mined: it is kept until a final block decides
+            order, fresh = self._move(order), True
+        self._journal.refuse(order.id)
+        raise TransactionFailed("Somebody else sends with the same key all the time. Give each sender its own key.")
+
+    def _offer(self, order: Order) -> _Refusal | None:
+        """What the chain says against the newest attempt; None if it has it, or does not answer."""
+        failures = self._reader.rpc.provider.failures
+        try:
+            self._request("eth_sendRawTransaction", ["0x" + order.attempts[-1].raw.hex()])
+        except RequestRefused as error:
             try:
-                self._request("eth_sendRawTransaction", ["0x" + order.attempts[-1].raw.hex()])
-            except RequestRefused as error:
-                if self._is_known(order):
-                    return order
-                if not _nonce_is_taken(str(error)):
-                    self._journal.settle(order.id)
-                    raise TransactionFailed(self._why_not_taken(order, str(error))) from error
-                order = self._move(order)
-                continue
+                known = self._is_known(order)
             except ChainUnavailable:
-                pass  # it is on disk; wait() and recover() send it again
-            return order
-        raise TransactionFailed("Somebody else sends with the same key at the same time. Give each sender its own key.")
+                return None
+            return None if known else _Refusal(str(error), self._reader.rpc.provider.failures == failures)
+        except ChainUnavailable:
+            pass  # it is on disk; wait() and recover() send it again
+        return None
+
+    def _is_beaten(self, order: Order) -> bool:
+        """True if another transaction has used the order's nonce in a final block: none of ours can be mined there."""
+        provider = self._reader.rpc.provider
+        failures = provider.failures
+        try:
+            final = self._reader.final_block()
+            used = int(self._request("eth_getTransactionCount", [self._account.address, hex(final.number)]), 16)
+            beaten = used > order.nonce and not self._is_mined(order)
+        except ChainUnavailable:
+            return False
+        return beaten and provider.failures == failures  # one node said all of it, so it is of one chain
 
     def _move(self, order: Order) -> Order:
         """The order at the next free nonce."""
-        nonce = int(self._request("eth_getTransactionCount", [self._account.address, "pending"]), 16)
-        others = [other.nonce + 1 for other in self._journal.open_orders() if other.id != order.id]
-        nonce = max([nonce, *others])
+        taken = {other.nonce for other in self._journal.open_orders() if other.id != order.id}
+        nonce = self._free_nonce(taken)
         self._journal.move(order.id, nonce, self._sign(order.call, nonce, order.gas, order.attempts[-1].fees))
+        self._follows.pop(order.id, None)
         return self._journal.order(order.id)
 
     def _is_known(self, order: Order) -> bool:
-        return any(self._request("eth_getTransactionByHash", ["0x" + one.hash.hex()]) for one in order.attempts)
+        return any(self._is_on_chain_or_waits(one) for one in order.attempts)
+
+    def _is_on_chain_or_waits(self, attempt: Attempt) -> bool:
+        return self._request("eth_getTransactionByHash", ["0x" + attempt.hash.hex()]) is not None
 
     def _why_not_taken(self, order: Order, message: str) -> str:
         if "insufficient funds" in message.lower():
@@ -170,34 +241,41 @@ class Sender:
         if order is None:
             raise TransactionFailed(f"0x{transaction_hash.hex()} was not sent by this sender. Check the hash.")
         deadline = time.monotonic() + timeout_s
-        follow = _Follow(resend_at=time.monotonic() + RESEND_AFTER_S, bump_at=time.monotonic() + self._stall_after_s)
         while True:
-            receipt = self._look(order.id, follow)
+            receipt = self._look(order.id)
             if receipt is not None:
-                return self._conclude(order.id, receipt)
+                return self._effect(order.call, receipt)
             if time.monotonic() >= deadline:
                 what = order.call.what
                 raise TransactionFailed(f"The transaction to {what} is not final after {timeout_s:g} s. It is kept.")
             time.sleep(POLL_S)
 
-    def _look(self, order_id: int, follow: _Follow) -> Any:
+    def _look(self, order_id: int) -> Any:
         """The final receipt of an order, or None after doing what helps it along."""
         with self._lock:
             order = self._journal.order(order_id)
             try:
-                receipt = self._final_receipt(order)
-                if receipt is None:
-                    self._help_along(order, follow)
+                receipt = self._conclude(order)
+                if receipt is None and not self._is_mined(order):
+                    self._help_along(order)
             except ChainUnavailable:
                 return None  # the deadline of wait() bounds how long
             return receipt
 
-    def _help_along(self, order: Order, follow: _Follow) -> None:
+    def _help_along(self, order: Order) -> None:
+        """Pushes the first of those this one queues behind; a nonce is only mined after all below it."""
+        for other in self._journal.open_orders():
+            if other.nonce <= order.nonce and not self._is_mined(other):
+                self._push(other)
+                return
+
+    def _push(self, order: Order) -> None:
+        """Raises the fees of an order that stalls; sends it again when it was not sent for a while."""
         now = time.monotonic()
-        if any(self._receipt(one.hash) for one in order.attempts):
-            return  # mined, only not final yet
-        if now >= follow.bump_at and follow.bumps < MAX_BUMPS:
-            follow.bumps += 1
+        follow = self._follows.get(order.id)
+        if follow is None:
+            follow = self._follows[order.id] = _Follow(now + self._stall_after_s, now)
+        if now >= follow.bump_at and order.bumps < MAX_BUMPS and self._is_known(order):
             follow.bump_at = now + self._stall_after_s
             self._bump(order)
         elif now >= follow.resend_at:
@@ -205,36 +283,50 @@ class Sender:
             self._deliver(order)
 
     def _bump(self, order: Order) -> None:
-        last = order.attempts[-1].fees
-        fees = Fees(_bumped(last.max_wei), _bumped(last.tip_wei))
+        last, now = order.attempts[-1].fees, self._current_fees()
+        fees = Fees(max(_bumped(last.max_wei), now.max_wei), max(_bumped(last.tip_wei), now.tip_wei))
         self._journal.add_attempt(order.id, self._sign(order.call, order.nonce, order.gas, fees))
         self._deliver(self._journal.order(order.id))
 
-    def _final_receipt(self, order: Order) -> Any:
-        """The receipt of whichever attempt was mined in a final block, or None."""
-        final = self._reader.final_block().number
+    def _conclude(self, order: Order) -> Any:
+        """The receipt of whichever attempt was mined in a final block, after settling the order; or None."""
+        final = self._reader.final_block()
         for attempt in reversed(order.attempts):
             receipt = self._receipt(attempt.hash)
-            if receipt is not None and int(receipt["blockNumber"], 16) <= final:
+            if receipt is None or int(receipt["blockNumber"], 16) > final.number:
+                continue
+            block = self._reader.fresh_block(int(receipt["blockNumber"], 16))
+            if block.hash == bytes.fromhex(receipt["blockHash"][2:]):
+                self._journal.settle(order.id, block.number, block.hash)
+                self._follows.pop(order.id, None)
                 return receipt
         return None
+
+    def _reopen_lost(self) -> None:
+        """Takes up again what was final, if the chain went back behind it all the same."""
+        blocks = self._journal.settled_blocks(RECHECK_BLOCKS)
+        if not blocks:
+            return
+        final = self._reader.final_block()
+        for number, block_hash in blocks:
+            if number > final.number or self._reader.fresh_block(number).hash != block_hash:
+                self._journal.reopen(block_hash)
+
+    def _is_mined(self, order: Order) -> bool:
+        return any(self._receipt(one.hash) is not None for one in order.attempts)
 
     def _receipt(self, transaction_hash: bytes) -> Any:
         return self._request("eth_getTransactionReceipt", ["0x" + transaction_hash.hex()])
 
-    def _conclude(self, order_id: int, receipt: Any) -> Receipt:
-        with self._lock:
-            self._journal.settle(order_id)
-            call = self._journal.order(order_id).call
+    def _effect(self, call: Call, receipt: Any) -> Receipt:
         block = int(receipt["blockNumber"], 16)
         if int(receipt["status"], 16) != 1:
             raise self._why_failed(call, block)
         return Receipt(bytes.fromhex(receipt["transactionHash"][2:]), block, int(receipt["gasUsed"], 16))
 
     def _why_failed(self, call: Call, block: int) -> ContractRefused:
-        transaction = {"from": self._account.address, "to": checksum(call.to), "data": "0x" + call.data.hex()}
         try:
-            self._request("eth_call", [transaction, hex(block)])
+            self._request("eth_call", [self._transaction(call), hex(block)])
         except ContractRefused as refusal:
             return refusal
         except ChainUnavailable:
@@ -243,7 +335,7 @@ class Sender:
 
     def _request(self, method: str, params: list[Any]) -> Any:
         """The result of one request; a revert becomes ContractRefused, another error RequestRefused."""
-        response = self._reader.rpc.web3.provider.make_request(method, params)
+        response = self._reader.rpc.provider.make_request(method, params)
         error = response.get("error")
         if error is None:
             return response.get("result")
@@ -255,11 +347,18 @@ class Sender:
 
 @dataclass(slots=True)
 class _Follow:
-    """When a transaction that is waited for needs help next."""
+    """When a transaction that waits needs help next."""
 
-    resend_at: float
     bump_at: float
-    bumps: int = 0
+    resend_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a node does not take a transaction. `certain`: no other node was asked, so none can have it."""
+
+    message: str
+    certain: bool
 
 
 def _bumped(fee_wei: int) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chain.network import checksum
+from chain.sender import Sender
 from tests.chain.world import Anvil, World, build_world
 
 
@@ -47,3 +52,20 @@ def make_world(anvil_chain: Anvil) -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture
+def open_sender(tmp_path: Path) -> Iterator[Callable[..., Sender]]:
+    """Opens senders; those still open are closed after the test."""
+    senders: list[Sender] = []
+
+    def make(world: World, key: bytes | None = None, journal: str = "journal", **options: Any) -> Sender:
+        secret = key or bytes([0xC0]) + os.urandom(31)
+        sender = Sender(options.pop("reader", world.reader), secret, tmp_path / journal, **options)
+        world.anvil.rpc("anvil_setBalance", checksum(sender.address), hex(10**20))
+        senders.append(sender)
+        return sender
+
+    yield make
+    for sender in senders:
+        sender.close()

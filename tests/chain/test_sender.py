@@ -31,23 +31,6 @@ WAIT_S = 20
 FRESH = iter(range(1, 1_000))
 
 
-@pytest.fixture
-def open_sender(tmp_path: Path) -> Iterator[Callable[..., Sender]]:
-    """Opens senders; those still open are closed after the test."""
-    senders: list[Sender] = []
-
-    def make(world: World, key: bytes | None = None, journal: str = "journal", **options: Any) -> Sender:
-        secret = key or bytes([0xC0]) + os.urandom(31)
-        sender = Sender(options.pop("reader", world.reader), secret, tmp_path / journal, **options)
-        world.anvil.rpc("anvil_setBalance", checksum(sender.address), hex(10**20))
-        senders.append(sender)
-        return sender
-
-    yield make
-    for sender in senders:
-        sender.close()
-
-
 def registration(world: World, number: int) -> Call:
     one = device(number)
     plain = one.registration(ALICE)
