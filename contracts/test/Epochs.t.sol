@@ -2,6 +2,9 @@
 pragma solidity 0.8.37;
 
 import {Epochs} from "../src/Epochs.sol";
+import {Manifests} from "../src/Manifests.sol";
+import {Roots} from "../src/Roots.sol";
+import {ValidatorSet} from "../src/ValidatorSet.sol";
 import {Network} from "./Network.sol";
 import {vm} from "./Vm.sol";
 
@@ -9,13 +12,13 @@ contract EpochsTest is Network {
     bytes32[] private none;
 
     function setUp() public {
-        deploy(7, 1 ether);
+        deploy(7, 1);
     }
 
     // --- quorum --------------------------------------------------------------------------------------------------
 
-    function testFuzz_quorumIsStrictlyMoreThanTwoThirds(uint96[7] memory weights, uint256 mask) public {
-        uint96[] memory all = new uint96[](7);
+    function testFuzz_quorumIsStrictlyMoreThanTwoThirds(uint40[7] memory weights, uint256 mask) public {
+        uint40[] memory all = new uint40[](7);
         uint256 total = 0;
         uint256 signedWeight = 0;
         for (uint256 i = 0; i < 7; ++i) {
@@ -29,20 +32,20 @@ contract EpochsTest is Network {
     }
 
     function test_exactlyTwoThirdsAreNotEnough() public {
-        uint96[] memory all = new uint96[](3);
+        uint40[] memory all = new uint40[](3);
         (all[0], all[1], all[2]) = (5, 5, 5);
         deploy(all);
         vm.warp(endOf(1));
-        Epochs.EpochRoot memory r = rootOf(1, 0, 0);
+        Roots.EpochRoot memory r = rootOf(1, 0, 0);
         bytes memory two = signed(epochs.rootDigest(r), 3);
-        vm.expectRevert(abi.encodeWithSelector(Epochs.NoQuorum.selector, 10, 15));
+        vm.expectRevert(abi.encodeWithSelector(ValidatorSet.NoQuorum.selector, 10 ether, 15 ether));
         epochs.submitRoot(r, two);
         submit(r, 7);
     }
 
     function testFuzz_oneFlippedBitInAnySignatureIsRefused(uint256 bit) public {
         vm.warp(endOf(1));
-        Epochs.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
+        Roots.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
         bytes memory good = signed(epochs.rootDigest(r), everybody());
         bit %= good.length * 8;
         good[bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
@@ -56,8 +59,8 @@ contract EpochsTest is Network {
         bytes32 data,
         uint128 total
     ) public view {
-        Epochs.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
-        Epochs.EpochRoot memory other = Epochs.EpochRoot(epoch, set, root, data, total);
+        Roots.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
+        Roots.EpochRoot memory other = Roots.EpochRoot(epoch, set, root, data, total);
         bytes memory good = signed(epochs.rootDigest(r), everybody());
         bool same = keccak256(abi.encode(r)) == keccak256(abi.encode(other));
         require(epochs.quorumValid(epochs.rootDigest(other), good) == same, "digest");
@@ -68,14 +71,14 @@ contract EpochsTest is Network {
     }
 
     function test_signaturesDoNotServeAnotherContract() public {
-        Epochs.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
+        Roots.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
         bytes memory good = signed(epochs.rootDigest(r), everybody());
-        deploy(7, 1 ether);
+        deploy(7, 1);
         require(!epochs.quorumValid(epochs.rootDigest(r), good), "replayed");
     }
 
     function test_signaturesDoNotServeAnotherChain() public {
-        Epochs.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
+        Roots.EpochRoot memory r = rootOf(1, bytes32("root"), 1);
         bytes memory good = signed(epochs.rootDigest(r), everybody());
         vm.chainId(4711);
         require(!epochs.quorumValid(epochs.rootDigest(r), good), "replayed");
@@ -86,8 +89,8 @@ contract EpochsTest is Network {
     function testFuzz_noRootBeforeItsEpochEnds(uint64 epoch, uint256 early) public {
         epoch = uint64(1 + (epoch % 1_000_000));
         vm.warp(endOf(epoch) - 1 - (early % LENGTH));
-        Epochs.EpochRoot memory r = rootOf(epoch, 0, 0);
-        vm.expectRevert(abi.encodeWithSelector(Epochs.EpochNotOver.selector, epoch, endOf(epoch)));
+        Roots.EpochRoot memory r = rootOf(epoch, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(Manifests.EpochNotOver.selector, epoch, endOf(epoch)));
         epochs.submitRoot(r, "");
         vm.warp(endOf(epoch));
         submit(r, everybody());
@@ -99,9 +102,9 @@ contract EpochsTest is Network {
         vm.warp(endOf(3000));
         submit(rootOf(first, 0, 0), everybody());
         vm.warp(block.timestamp + WINDOW);
-        Epochs.EpochRoot memory r = rootOf(second, 0, 0);
+        Roots.EpochRoot memory r = rootOf(second, 0, 0);
         bytes memory good = signed(epochs.rootDigest(r), everybody());
-        if (second <= first) vm.expectRevert(abi.encodeWithSelector(Epochs.EpochNotNew.selector, second, first));
+        if (second <= first) vm.expectRevert(abi.encodeWithSelector(Roots.EpochNotNew.selector, second, first));
         epochs.submitRoot(r, good);
     }
 
@@ -121,9 +124,9 @@ contract EpochsTest is Network {
         bytes[] memory one = new bytes[](1);
         one[0] = new bytes(65);
         if (time < endOf(epoch)) {
-            vm.expectRevert(abi.encodeWithSelector(Epochs.EpochNotOver.selector, epoch, endOf(epoch)));
+            vm.expectRevert(abi.encodeWithSelector(Manifests.EpochNotOver.selector, epoch, endOf(epoch)));
         } else if (time >= endOf(epoch) + 7 * LENGTH) {
-            vm.expectRevert(abi.encodeWithSelector(Epochs.EpochClosed.selector, epoch, endOf(epoch) + 7 * LENGTH));
+            vm.expectRevert(abi.encodeWithSelector(Manifests.EpochClosed.selector, epoch, endOf(epoch) + 7 * LENGTH));
         }
         vm.prank(vm.addr(keys[0]));
         epochs.postManifest(epoch, bytes32("manifest"), one);
@@ -153,8 +156,8 @@ contract EpochsTest is Network {
         epoch = uint64(epoch % 3000);
         Epochs.Config memory c = config();
         (c.firstEmission, c.halvingEpochs) = (first, halving);
-        Epochs.Validator[] memory members = new Epochs.Validator[](1);
-        members[0] = Epochs.Validator(ownerOf(0), vm.addr(keys[0]), 1);
+        ValidatorSet.Validator[] memory members = new ValidatorSet.Validator[](1);
+        members[0] = ValidatorSet.Validator(ownerOf(0), vm.addr(keys[0]), 1 ether);
         deploy(c, members);
         uint256 sum = 0;
         for (uint64 e = 0; e <= epoch; ++e) {
@@ -169,9 +172,9 @@ contract EpochsTest is Network {
         epoch = uint64(1 + (epoch % 50));
         uint256 emitted = epochs.emittedThrough(epoch);
         vm.warp(endOf(epoch));
-        Epochs.EpochRoot memory r = rootOf(epoch, 0, total);
+        Roots.EpochRoot memory r = rootOf(epoch, 0, total);
         bytes memory good = signed(epochs.rootDigest(r), everybody());
-        if (total > emitted) vm.expectRevert(abi.encodeWithSelector(Epochs.AboveEmission.selector, total, emitted));
+        if (total > emitted) vm.expectRevert(abi.encodeWithSelector(Roots.AboveEmission.selector, total, emitted));
         epochs.submitRoot(r, good);
     }
 
@@ -202,13 +205,13 @@ contract EpochsTest is Network {
     function testFuzz_aWrongProofIsRefused(uint256 id, uint256 cumulative, bytes32[] calldata proof) public {
         grant(1, uint160(PAYEE), 5);
         vm.assume(!(id == uint160(PAYEE) && cumulative == 5 && proof.length == 0));
-        vm.expectRevert(abi.encodeWithSelector(Epochs.BadProof.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(Roots.BadProof.selector, id));
         epochs.claim(id, cumulative, proof);
     }
 
     // --- the first set ---------------------------------------------------------------------------------------------
 
-    function refusesSet(Epochs.Validator[] memory members, bytes memory reason) private {
+    function refusesSet(ValidatorSet.Validator[] memory members, bytes memory reason) private {
         address[] memory owners = new address[](members.length);
         uint256[] memory locked = new uint256[](members.length);
         for (uint256 i = 0; i < members.length; ++i) {
@@ -221,54 +224,54 @@ contract EpochsTest is Network {
 
     function refusesSet(
         Epochs.Config memory c,
-        Epochs.Validator[] memory members,
+        ValidatorSet.Validator[] memory members,
         address[] memory owners,
         uint256[] memory locked,
         bytes memory reason
     ) private {
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         c.token = new TokenOf().create(predicted, owners, locked);
-        c.hotspots = hotspots;
+        (c.hotspots, c.timelock) = (hotspots, address(timelock));
         vm.expectRevert(reason);
         new Epochs(c, 0, members);
     }
 
-    function pair() private view returns (Epochs.Validator[] memory members) {
-        members = new Epochs.Validator[](2);
-        members[0] = Epochs.Validator(ownerOf(0), vm.addr(keys[0]), 5);
-        members[1] = Epochs.Validator(ownerOf(1), vm.addr(keys[1]), 5);
+    function pair() private view returns (ValidatorSet.Validator[] memory members) {
+        members = new ValidatorSet.Validator[](2);
+        members[0] = ValidatorSet.Validator(ownerOf(0), vm.addr(keys[0]), 5 ether);
+        members[1] = ValidatorSet.Validator(ownerOf(1), vm.addr(keys[1]), 5 ether);
     }
 
-    function bad(Epochs.Validator memory v) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(Epochs.BadValidator.selector, v.owner, v.key, v.stake);
+    function bad(ValidatorSet.Validator memory v) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(ValidatorSet.BadValidator.selector, v.owner, v.key, v.stake);
     }
 
     function test_refusesAnEmptySet() public {
-        refusesSet(new Epochs.Validator[](0), abi.encodeWithSelector(Epochs.WrongNumberOfValidators.selector, 0));
+        refusesSet(new ValidatorSet.Validator[](0), abi.encodeWithSelector(ValidatorSet.WrongNumberOfValidators.selector, 0));
     }
 
     function test_refusesMoreThan64() public {
-        Epochs.Validator[] memory members = new Epochs.Validator[](65);
+        ValidatorSet.Validator[] memory members = new ValidatorSet.Validator[](65);
         for (uint256 i = 0; i < 65; ++i) {
-            members[i] = Epochs.Validator(ownerOf(i), ownerOf(1000 + i), 1);
+            members[i] = ValidatorSet.Validator(ownerOf(i), ownerOf(1000 + i), 1 ether);
         }
-        refusesSet(members, abi.encodeWithSelector(Epochs.WrongNumberOfValidators.selector, 65));
+        refusesSet(members, abi.encodeWithSelector(ValidatorSet.WrongNumberOfValidators.selector, 65));
     }
 
     function test_refusesAnOwnerTwice() public {
-        Epochs.Validator[] memory members = pair();
+        ValidatorSet.Validator[] memory members = pair();
         members[1].owner = members[0].owner;
         refusesSet(members, bad(members[0]));
     }
 
     function test_refusesAKeyTwice() public {
-        Epochs.Validator[] memory members = pair();
+        ValidatorSet.Validator[] memory members = pair();
         members[1].key = members[0].key;
         refusesSet(members, bad(members[1]));
     }
 
     function test_refusesNobody() public {
-        Epochs.Validator[] memory members = pair();
+        ValidatorSet.Validator[] memory members = pair();
         members[1].owner = address(0);
         refusesSet(members, bad(members[1]));
         members = pair();
@@ -279,17 +282,19 @@ contract EpochsTest is Network {
         refusesSet(members, bad(members[0]));
     }
 
-    function test_refusesAStakeThatDoesNotFitItsSlot() public {
-        Epochs.Validator[] memory members = pair();
-        members[1].stake = uint128(type(uint96).max) + 1;
+    function test_refusesAStakeThatIsNotWholeTokensOrTooMany() public {
+        ValidatorSet.Validator[] memory members = pair();
+        members[1].stake = (uint128(type(uint40).max) + 1) * 1 ether;
+        refusesSet(members, bad(members[1]));
+        members[1].stake = 1 ether + 1;
         refusesSet(members, bad(members[1]));
     }
 
     function test_refusesAStakeThatIsNotLocked() public {
-        Epochs.Validator[] memory members = pair();
+        ValidatorSet.Validator[] memory members = pair();
         address[] memory owners = new address[](1);
         uint256[] memory locked = new uint256[](1);
-        (owners[0], locked[0]) = (members[0].owner, 5);
+        (owners[0], locked[0]) = (members[0].owner, 5 ether);
         refusesSet(config(), members, owners, locked, bad(members[1]));
     }
 }

@@ -12,7 +12,7 @@ contract HotspotsTest is Network {
     uint256 private constant ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551;
 
     function setUp() public {
-        deploy(1, 1 ether);
+        deploy(1, 1);
     }
 
     function sign(uint256 key, address owner, int16 gain, int16 elevation, uint8 kind)
@@ -64,7 +64,7 @@ contract HotspotsTest is Network {
 
     function test_takesTheLargestChainIdThatFitsSignedBytes() public {
         vm.chainId(type(uint64).max);
-        new Hotspots();
+        new Hotspots(token, address(epochs), address(timelock), 0, 0);
     }
 
     /// @dev A plain reading of the index, digit by digit, against the one with masks.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ValidatorSet} from "../src/ValidatorSet.sol";
+import {Roots} from "../src/Roots.sol";
+import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {Epochs} from "../src/Epochs.sol";
+import {FarfieldGovernor} from "../src/FarfieldGovernor.sol";
 import {FarfieldToken} from "../src/FarfieldToken.sol";
 import {Hotspots} from "../src/Hotspots.sol";
 import {vm} from "./Vm.sol";
@@ -14,58 +19,79 @@ abstract contract Network {
     uint128 internal constant FIRST_EMISSION = 1_000_000 ether;
     uint64 internal constant HALVING = 4;
     address internal constant PAYEE = address(0xA11CE);
+    uint64 internal constant UNBONDING = 9;
+    uint64 internal constant FOUNDER_LOCK = 365 days;
+    uint128 internal constant REGISTRATION_FEE = 40 ether;
+    uint128 internal constant LOCATION_FEE = 10 ether;
+    uint48 internal constant VOTING_DELAY = 5;
+    uint32 internal constant VOTING_PERIOD = 20;
+    uint256 internal constant TIMELOCK_DELAY = 15;
 
     FarfieldToken internal token;
     Hotspots internal hotspots;
     Epochs internal epochs;
-    /// @dev Signing keys, ascending by address, and their stakes in the same order.
+    TimelockController internal timelock;
+    FarfieldGovernor internal governor;
+    /// @dev Signing keys, ascending by address, and their stakes in whole tokens in the same order.
     uint256[] internal keys;
-    uint96[] internal stakes;
+    uint40[] internal stakes;
 
-    function deploy(uint256 validators, uint96 stake) internal {
-        uint96[] memory all = new uint96[](validators);
+    function deploy(uint256 validators, uint40 stake) internal {
+        uint40[] memory all = new uint40[](validators);
         for (uint256 i = 0; i < validators; ++i) {
             all[i] = stake;
         }
         deploy(all);
     }
 
-    function deploy(uint96[] memory stakes_) internal {
+    function deploy(uint40[] memory stakes_) internal {
         vm.warp(GENESIS);
         keys = sortedKeys(stakes_.length);
         stakes = stakes_;
-        Epochs.Validator[] memory members = new Epochs.Validator[](stakes_.length);
+        ValidatorSet.Validator[] memory members = new ValidatorSet.Validator[](stakes_.length);
         for (uint256 i = 0; i < members.length; ++i) {
-            members[i] = Epochs.Validator(ownerOf(i), vm.addr(keys[i]), stakes_[i]);
+            members[i] = ValidatorSet.Validator(ownerOf(i), vm.addr(keys[i]), uint128(stakes_[i]) * 1 ether);
         }
         deploy(config(), members);
     }
 
-    function deploy(Epochs.Config memory config_, Epochs.Validator[] memory members) internal {
+    function deploy(Epochs.Config memory config_, ValidatorSet.Validator[] memory members) internal {
         address[] memory owners = new address[](members.length);
         uint256[] memory locked = new uint256[](members.length);
         for (uint256 i = 0; i < members.length; ++i) {
             (owners[i], locked[i]) = (members[i].owner, members[i].stake);
         }
-        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        uint64 nonce = vm.getNonce(address(this));
+        address predicted = vm.computeCreateAddress(address(this), nonce + 3);
+        timelock = timelockOf(vm.computeCreateAddress(address(this), nonce + 4));
         token = new FarfieldToken(predicted, owners, locked);
-        hotspots = new Hotspots();
-        config_.token = token;
-        config_.hotspots = hotspots;
+        hotspots = new Hotspots(token, predicted, address(timelock), REGISTRATION_FEE, LOCATION_FEE);
+        (config_.token, config_.hotspots, config_.timelock) = (token, hotspots, address(timelock));
         epochs = new Epochs(config_, bytes32("params"), members);
+        governor = new FarfieldGovernor(IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, 1 ether, 10);
+    }
+
+    function timelockOf(address proposer) internal returns (TimelockController) {
+        address[] memory proposers = new address[](1);
+        proposers[0] = proposer;
+        // Account 0 stands for everybody.
+        return new TimelockController(TIMELOCK_DELAY, proposers, new address[](1), address(0));
     }
 
     function config() internal pure returns (Epochs.Config memory) {
         return Epochs.Config({
             token: FarfieldToken(address(0)),
             hotspots: Hotspots(address(0)),
+            timelock: address(0),
             genesis: GENESIS,
             epochLength: LENGTH,
             closeAfter: 12,
             finality: 3,
             challengeWindow: WINDOW,
             firstEmission: FIRST_EMISSION,
-            halvingEpochs: HALVING
+            halvingEpochs: HALVING,
+            unbondingEpochs: UNBONDING,
+            founderLock: FOUNDER_LOCK
         });
     }
 
@@ -91,8 +117,8 @@ abstract contract Network {
         return GENESIS + (uint256(epoch) + 1) * LENGTH;
     }
 
-    function rootOf(uint64 epoch, bytes32 root, uint128 total) internal pure returns (Epochs.EpochRoot memory) {
-        return Epochs.EpochRoot(epoch, 1, root, bytes32("data"), total);
+    function rootOf(uint64 epoch, bytes32 root, uint128 total) internal pure returns (Roots.EpochRoot memory) {
+        return Roots.EpochRoot(epoch, 1, root, bytes32("data"), total);
     }
 
     /// @dev Signatures of the validators whose bit is set in `mask`, in ascending order.
@@ -104,7 +130,7 @@ abstract contract Network {
         }
     }
 
-    function submit(Epochs.EpochRoot memory r, uint256 mask) internal {
+    function submit(Roots.EpochRoot memory r, uint256 mask) internal {
         epochs.submitRoot(r, signed(epochs.rootDigest(r), mask));
     }
 

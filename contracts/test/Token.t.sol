@@ -7,7 +7,7 @@ import {vm} from "./Vm.sol";
 
 contract TokenTest is Network {
     function setUp() public {
-        deploy(2, 5 ether);
+        deploy(2, 5);
     }
 
     function testFuzz_lockedStakeNeverMoves(uint128 extra, uint128 amount) public {
