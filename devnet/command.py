@@ -59,7 +59,12 @@ def group() -> None:
     "--port", type=click.IntRange(0, 65_535), default=DEFAULT_MAP_PORT, show_default=True, help="Port of the map."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of everything invented.")
-@click.option("--fault", "faults", multiple=True, help="kill=N@E, start=N@E, skew=N:+30s, constant=N:NAME=VALUE.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    help="kill=N@E, start=N@E, skew=N:+30s, constant=N:NAME=VALUE, reorg=BLOCKS@E, outage=SECONDSs@E; E: epoch.",
+)
 def run(
     scenario: str,
     receptions: Path | None,

@@ -1,4 +1,5 @@
-"""Faults a devnet can be told to have: `kill=2@2`, `start=3@3`, `skew=3:+30s`, `constant=4:full_owners=1`."""
+"""Faults a devnet can be told to have: `kill=2@2`, `start=3@3`, `skew=3:+30s`, `constant=4:full_owners=1`,
+`reorg=3@2`, `outage=60s@2`."""
 
 from __future__ import annotations
 
@@ -7,10 +8,15 @@ from dataclasses import dataclass
 
 from devnet.layout import VALIDATORS
 
-KILL_INTO_EPOCH_MS = 20_000
-START_INTO_EPOCH_MS = 20_000
+INTO_EPOCH_MS = {"kill": 20_000, "start": 20_000, "reorg": 16_000, "outage": 30_000}
+"""When a fault comes: a reorganisation while manifests are posted, an outage across the epoch's end."""
+MAX_REORG_BLOCKS = 64
+MAX_OUTAGE_S = 300
 NUMBERS = r"(\d+(?:,\d+)*)"
-FORMS = "kill=N[,N]@EPOCH, start=N[,N]@EPOCH, skew=N:+SECONDSs, constant=N:NAME=VALUE"
+FORMS = (
+    "kill=N[,N]@EPOCH, start=N[,N]@EPOCH, skew=N:+SECONDSs, constant=N:NAME=VALUE, reorg=BLOCKS@EPOCH, "
+    "outage=SECONDSs@EPOCH"
+)
 
 
 class FaultError(ValueError):
@@ -19,20 +25,29 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Validators killed or started in an epoch."""
+    """Something that happens in an epoch: to validators, or to the chain's node."""
 
     action: str
-    validators: tuple[int, ...]
+    """kill or start (validators), reorg or outage (the chain)."""
     epoch: int
+    validators: tuple[int, ...] = ()
+    amount: int = 0
+    """Blocks replaced by others, or seconds without an answer."""
 
     @property
     def into_epoch_ms(self) -> int:
-        return KILL_INTO_EPOCH_MS if self.action == "kill" else START_INTO_EPOCH_MS
+        return INTO_EPOCH_MS[self.action]
 
     @property
     def text(self) -> str:
         numbers = " and ".join(str(number) for number in self.validators)
-        return f"{'SIGKILL' if self.action == 'kill' else 'start'} of validator {numbers} in epoch {self.epoch}"
+        what = {
+            "kill": f"SIGKILL of validator {numbers}",
+            "start": f"start of validator {numbers}",
+            "reorg": f"the chain's last {self.amount} blocks are replaced by others without their transactions",
+            "outage": f"the chain's node does not answer for {self.amount} s",
+        }
+        return f"{what[self.action]} in epoch {self.epoch}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,13 @@ def parse(texts: tuple[str, ...]) -> Faults:
     for text in texts:
         if match := re.fullmatch(rf"(kill|start)={NUMBERS}@(\d+)", text):
             numbers = tuple(_validator(number, text) for number in match[2].split(","))
-            timed.append(Timed(match[1], numbers, int(match[3])))
+            timed.append(Timed(match[1], int(match[3]), numbers))
+        elif match := re.fullmatch(r"reorg=(\d+)@(\d+)", text):
+            depth = _within(int(match[1]), MAX_REORG_BLOCKS, "blocks", text)
+            timed.append(Timed("reorg", int(match[2]), amount=depth))
+        elif match := re.fullmatch(r"outage=(\d+)s@(\d+)", text):
+            seconds = _within(int(match[1]), MAX_OUTAGE_S, "seconds", text)
+            timed.append(Timed("outage", int(match[2]), amount=seconds))
         elif match := re.fullmatch(r"skew=(\d+):([+-]?\d+)s", text):
             skews.append((_validator(match[1], text), int(match[2]) * 1_000))
         elif match := re.fullmatch(r"constant=(\d+):([a-z_]+)=(\d+)", text):
@@ -73,3 +94,9 @@ def _validator(text: str, fault: str) -> int:
     if not 1 <= number <= VALIDATORS:
         raise FaultError(f"{fault!r}: validators are numbered 1 to {VALIDATORS}.")
     return number
+
+
+def _within(value: int, most: int, unit: str, fault: str) -> int:
+    if not 1 <= value <= most:
+        raise FaultError(f"{fault!r}: between 1 and {most} {unit}.")
+    return value

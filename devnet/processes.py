@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -78,6 +79,18 @@ class Supervisor:
         one.popen.kill()
         one.popen.wait()
 
+    def freeze(self, name: str, seconds: int) -> None:
+        """Stops a process for a time, as a fault: it neither answers nor works, and goes on where it was."""
+        one = self.running[name]
+        one.popen.send_signal(signal.SIGSTOP)
+        thaw = threading.Timer(seconds, self._thaw, [one])
+        thaw.daemon = True
+        thaw.start()
+
+    def _thaw(self, one: Running) -> None:
+        if one.popen.poll() is None:
+            one.popen.send_signal(signal.SIGCONT)
+
     def measure(self) -> int:
         """Memory of all processes and this one, bytes; the peak is kept."""
         import psutil
@@ -97,6 +110,7 @@ class Supervisor:
             one.expected_to_end = True
             if one.popen.poll() is None:
                 one.popen.send_signal(signal.SIGTERM)
+                one.popen.send_signal(signal.SIGCONT)
         deadline = time.monotonic() + END_TIMEOUT_S
         for name in chosen:
             one = self.running.pop(name)

@@ -380,6 +380,10 @@ class Devnet:
 
     def _apply(self, fault: Timed) -> None:
         self._say(f"Fault: {fault.text}.")
+        if fault.action == "reorg":
+            founding.rpc(founding.rpc_url(self._facts.ports), "anvil_reorg", fault.amount, [])
+        elif fault.action == "outage":
+            self._processes.freeze("chain", fault.amount)
         for number in fault.validators:
             if fault.action == "kill":
                 self._processes.kill(f"validator-{number}")
