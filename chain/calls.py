@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chain.artifacts import artifact
 from chain.network import NetworkFile, checksum
+from chain.refusals import far
 from protocol.ids import Address
 from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot, recover_quorum
 from protocol.records import Registration
@@ -22,7 +23,7 @@ class Call:
     """One transaction to be sent to a contract of ours."""
 
     contract: str
-    """"FarfieldToken", "Hotspots" or "Epochs": whose errors it may end in."""
+    """The name of its artifact."""
     to: Address
     data: bytes
     what: str
@@ -98,4 +99,92 @@ def claim_many(network: NetworkFile, claims: Sequence[Claim]) -> Call:
     """Pays many leaves of the live root; those paid already are passed over."""
     rows = [(int.from_bytes(one.leaf_id, "big"), one.cumulative, list(one.proof)) for one in claims]
     data = _data("Epochs", "claimMany", [rows])
-    return Call("Epochs", network.contracts.epochs, data, f"claim for {len(claims)} ids")
+    return Call("Epochs", network.contracts.epochs, data, f"claim for {_count(len(claims), 'id')}")
+
+
+# --- owners of hotspots -------------------------------------------------------------------------------------------
+
+
+def approve(network: NetworkFile, spender: Address, amount: int) -> Call:
+    """Lets an account spend this much of the sender's tokens, no more and no less; base units."""
+    data = _data("FarfieldToken", "approve", [checksum(spender), amount])
+    return Call("FarfieldToken", network.contracts.token, data, f"allow {checksum(spender)} to spend {far(amount)}")
+
+
+def locate(network: NetworkFile, hotspot_id: bytes, cell: int, gain_cdb: int, elevation_m: int) -> Call:
+    """Says where a hotspot stands; its operator sends it, and burns the location fee if the cell is another."""
+    data = _data("Hotspots", "locate", [_number(hotspot_id), cell, gain_cdb, elevation_m])
+    return Call("Hotspots", network.contracts.hotspots, data, f"put hotspot 0x{hotspot_id.hex()} in cell {cell:x}")
+
+
+def transfer_shares(network: NetworkFile, holder: Address, to: Address, hotspot_id: bytes, shares: int) -> Call:
+    """Moves shares of a hotspot; the holder sends it, or whom it has approved for all of its shares."""
+    arguments = [checksum(holder), checksum(to), _number(hotspot_id), shares, b""]
+    what = f"transfer {shares} shares of hotspot 0x{hotspot_id.hex()} to {checksum(to)}"
+    return Call("Hotspots", network.contracts.hotspots, _data("Hotspots", "safeTransferFrom", arguments), what)
+
+
+def collect_for(network: NetworkFile, holder: Address, hotspot_ids: Sequence[bytes]) -> Call:
+    """Pays a holder what its shares of these hotspots have earned. Anyone may send it."""
+    data = _data("Hotspots", "collectFor", [checksum(holder), [_number(one) for one in hotspot_ids]])
+    what = f"pay {checksum(holder)} the income of {_count(len(hotspot_ids), 'hotspot')}"
+    return Call("Hotspots", network.contracts.hotspots, data, what)
+
+
+# --- validators ---------------------------------------------------------------------------------------------------
+
+
+def join(network: NetworkFile, key: Address, stake: int) -> Call:
+    """Makes the sender a validator from the next epoch on and locks its stake; base units, whole tokens."""
+    data = _data("Epochs", "join", [checksum(key), stake])
+    return Call("Epochs", network.contracts.epochs, data, f"stake {far(stake)} and sign with {checksum(key)}")
+
+
+def leave(network: NetworkFile) -> Call:
+    """Takes the sender out of the validators from the next epoch on."""
+    return Call("Epochs", network.contracts.epochs, _data("Epochs", "leave", []), "leave the validators")
+
+
+def unlock_stake(network: NetworkFile) -> Call:
+    """Frees the stake of a sender that has left for long enough."""
+    return Call("Epochs", network.contracts.epochs, _data("Epochs", "unlockStake", []), "unlock the stake")
+
+
+def set_key(network: NetworkFile, new_key: Address) -> Call:
+    """Makes the sender sign with another key from the next epoch on."""
+    data = _data("Epochs", "setKey", [checksum(new_key)])
+    return Call("Epochs", network.contracts.epochs, data, f"sign with {checksum(new_key)}")
+
+
+def suspend(network: NetworkFile, owner: Address) -> Call:
+    """Puts a validator out that posted nothing for seven epochs. Anyone may send it."""
+    data = _data("Epochs", "suspend", [checksum(owner)])
+    return Call("Epochs", network.contracts.epochs, data, f"suspend validator {checksum(owner)}")
+
+
+def veto(network: NetworkFile, epoch: int, root: bytes, packed: bytes) -> Call:
+    """Drops the waiting root of an epoch; `packed` as `pack_signatures` gives. Anyone may send it."""
+    data = _data("Epochs", "veto", [epoch, root, packed])
+    return Call("Epochs", network.contracts.epochs, data, f"drop the root of epoch {epoch}")
+
+
+def pause(network: NetworkFile, packed: bytes) -> Call:
+    """Stops roots and claims for seven days; `packed` as `pack_signatures` gives. Anyone may send it."""
+    return Call("Epochs", network.contracts.epochs, _data("Epochs", "pause", [packed]), "stop roots and claims")
+
+
+# --- holders ------------------------------------------------------------------------------------------------------
+
+
+def delegate(network: NetworkFile, to: Address) -> Call:
+    """Lets an account vote with the sender's tokens, staked ones included; its own account to vote itself."""
+    data = _data("FarfieldToken", "delegate", [checksum(to)])
+    return Call("FarfieldToken", network.contracts.token, data, f"let {checksum(to)} vote with all tokens held")
+
+
+def _number(hotspot_id: bytes) -> int:
+    return int.from_bytes(hotspot_id, "big")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

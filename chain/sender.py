@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,25 @@ class Receipt:
     hash: bytes
     block: int
     gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What a call would come to."""
+
+    gas: int | None
+    """None if it would fail, or nobody can say."""
+    refusal: ContractRefused | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a transaction stands."""
+
+    block: int | None
+    """The block that holds it, or None while none does. Until it is final, this may change."""
+    receipt: Receipt | None
+    """None until it is final."""
 
 
 class Sender:
@@ -93,6 +113,40 @@ class Sender:
             attempt = self._sign(call, nonce, gas, self._current_fees())
             order_id = self._journal.add(nonce, gas, call, attempt)
             return self._deliver(self._journal.order(order_id), fresh=True).attempts[-1].hash
+
+    def preview(self, calls: Sequence[Call]) -> list[Simulated]:
+        """What calls would come to now, each after the ones before it. Nothing is sent, and nobody need hold coin.
+
+        More than one at once takes a node that offers eth_simulateV1; with one that does not, only the first is known.
+        """
+        if len(calls) > 1:
+            together = self._simulate_together(calls)
+            if together is not None:
+                return together
+        return [self._simulate_first(calls[0]), *(Simulated(None, None) for _ in calls[1:])] if calls else []
+
+    def _simulate_first(self, call: Call) -> Simulated:
+        try:
+            return Simulated(self.simulate(call), None)
+        except ContractRefused as refusal:
+            return Simulated(None, refusal)
+
+    def _simulate_together(self, calls: Sequence[Call]) -> list[Simulated] | None:
+        rows = {"calls": [self._transaction(call) for call in calls]}
+        try:
+            [block] = self._request("eth_simulateV1", [{"blockStateCalls": [rows]}, "latest"])
+        except (RequestRefused, ValueError):
+            return None
+        return [_simulated(one) for one in block["calls"]]
+
+    def gas_price_wei(self) -> int:
+        """What a unit of gas costs now, tip included."""
+        fees = self._current_fees()
+        return (fees.max_wei - fees.tip_wei) // 2 + fees.tip_wei
+
+    def coin_wei(self) -> int:
+        """The chain's own coin this account holds."""
+        return int(self._request("eth_getBalance", [self._account.address, "latest"]), 16)
 
     def recover(self) -> list[Order]:
         """Sends again what a stop, a crash or a reorganisation left open, in order of nonces.
@@ -236,10 +290,7 @@ class Sender:
         ContractRefused if it was mined but failed; TransactionFailed if it is not final in time: it stays in the
         journal, and `recover` or another `wait` takes it up again.
         """
-        with self._lock:
-            order = self._journal.order_of(transaction_hash)
-        if order is None:
-            raise TransactionFailed(f"0x{transaction_hash.hex()} was not sent by this sender. Check the hash.")
+        order = self._order(transaction_hash)
         deadline = time.monotonic() + timeout_s
         while True:
             receipt = self._look(order.id)
@@ -249,6 +300,32 @@ class Sender:
                 what = order.call.what
                 raise TransactionFailed(f"The transaction to {what} is not final after {timeout_s:g} s. It is kept.")
             time.sleep(POLL_S)
+
+    def look(self, transaction_hash: bytes) -> Standing:
+        """Where a transaction, or its replacement, stands; one that waits is helped along first.
+
+        ContractRefused if it is final but failed; TransactionFailed if this sender has not sent it.
+        """
+        order = self._order(transaction_hash)
+        receipt = self._look(order.id)
+        if receipt is not None:
+            final = self._effect(order.call, receipt)
+            return Standing(final.block, final)
+        return Standing(self._mined_in(self._order(transaction_hash)), None)
+
+    def _order(self, transaction_hash: bytes) -> Order:
+        with self._lock:
+            order = self._journal.order_of(transaction_hash)
+        if order is None:
+            raise TransactionFailed(f"0x{transaction_hash.hex()} was not sent by this sender. Check the hash.")
+        return order
+
+    def _mined_in(self, order: Order) -> int | None:
+        try:
+            receipts = [self._receipt(one.hash) for one in order.attempts]
+        except ChainUnavailable:
+            return None
+        return next((int(one["blockNumber"], 16) for one in receipts if one is not None), None)
 
     def _look(self, order_id: int) -> Any:
         """The final receipt of an order, or None after doing what helps it along."""
@@ -359,6 +436,14 @@ class _Refusal:
 
     message: str
     certain: bool
+
+
+def _simulated(result: Any) -> Simulated:
+    """One call's result of eth_simulateV1; revert data stands in its error at some nodes, beside it at others."""
+    if int(result["status"], 16) == 1:
+        return Simulated(int(result["gasUsed"], 16), None)
+    text = (result.get("error") or {}).get("data") or result.get("returnData") or "0x"
+    return Simulated(None, refused(bytes.fromhex(text[2:])))
 
 
 def _bumped(fee_wei: int) -> int:
