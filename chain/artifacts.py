@@ -8,7 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("FarfieldToken", "Hotspots", "Epochs")
+NAMES = ("FarfieldToken", "Hotspots", "TimelockController", "FarfieldGovernor", "Epochs")
+"""In the order of deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,15 @@ class Artifact:
     """What a deployment sends, before the constructor's arguments."""
     deployed_bytecode: bytes
     """What stands on chain afterwards, with zeros where immutable values are."""
+    immutables: tuple[tuple[int, int], ...]
+    """(start, length) of those places."""
+
+    def masked(self, code: bytes) -> bytes:
+        """Code from a chain with zeros where immutable values are; this contract's equals `deployed_bytecode`."""
+        masked = bytearray(code)
+        for start, length in self.immutables:
+            masked[start : start + length] = bytes(length)
+        return bytes(masked[: len(code)])
 
 
 @cache
@@ -32,4 +42,5 @@ def artifact(name: str) -> Artifact:
         abi=tree["abi"],
         bytecode=bytes.fromhex(tree["bytecode"][2:]),
         deployed_bytecode=bytes.fromhex(tree["deployedBytecode"][2:]),
+        immutables=tuple((start, length) for start, length in tree["immutables"]),
     )

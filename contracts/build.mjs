@@ -18,7 +18,7 @@ const SETTINGS = {
   optimizer: { enabled: true, runs: 1000 },
   evmVersion: "cancun",
   metadata: { bytecodeHash: "none" },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode"] } },
 };
 
 function sortKeys(value) {
@@ -57,6 +57,11 @@ for (const [name, file] of Object.entries(places)) {
     bytecode: `0x${evm.bytecode.object}`,
     contractName: name,
     deployedBytecode: `0x${evm.deployedBytecode.object}`,
+    // [start, length] of every place that the constructor fills in, in order.
+    immutables: Object.values(evm.deployedBytecode.immutableReferences ?? {})
+      .flat()
+      .map(({ start, length }) => [start, length])
+      .sort((a, b) => a[0] - b[0]),
   };
   writeFileSync(join(target, `${name}.json`), `${JSON.stringify(sortKeys(artifact), null, 1)}\n`);
 }
