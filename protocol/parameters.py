@@ -13,8 +13,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from protocol import airtime
 from protocol.encoding import sha256
-from protocol.limits import MAX_SLOTS_PER_EPOCH, MIN_SLOT_SPREAD_MS
+from protocol.limits import CLOSING_EPOCHS, MAX_SLOTS_PER_EPOCH, MIN_SLOT_SPREAD_MS
 
+TOKEN = 10**18
+"""Base units in a token."""
 FRAME_BYTES = 24
 """A beacon on air."""
 
@@ -179,6 +181,40 @@ class Emission:
 
 
 @dataclass(frozen=True, slots=True)
+class Fees:
+    """What registering and moving a hotspot burns, base units; the contract holds the same numbers."""
+
+    registration: int
+    location: int
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What exists before the first epoch: the first validators' stakes, and for how long they stay locked."""
+
+    validator_stake: int
+    lock_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """The holders' vote; threshold in base units of votes, quorum in hundredths of all tokens."""
+
+    voting_delay_s: int
+    voting_period_s: int
+    timelock_delay_s: int
+    proposal_threshold: int
+    quorum_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """How long a stake stays locked after its last epoch in the set."""
+
+    unbonding_epochs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Relay:
     """Registrations a validator pays for in one day, by who asks."""
 
@@ -215,6 +251,10 @@ class Parameters:
     rewards: RewardRules
     emission: Emission
     relay: Relay
+    fees: Fees
+    genesis: Genesis
+    governance: Governance
+    validators: Validators
     baselines: tuple[Baseline, ...] = ()
 
     def problems(self) -> list[str]:
@@ -274,7 +314,34 @@ def _contradictions(p: Parameters) -> list[tuple[str, bool]]:
         ),
         ("two baselines must not have one source number", len({b.source for b in p.baselines}) < len(p.baselines)),
         ("emission must be positive", p.emission.first <= 0 or p.emission.halving_epochs <= 0),
+        *_contract_contradictions(p),
     ]
+
+
+def _contract_contradictions(p: Parameters) -> list[tuple[str, bool]]:
+    """What the contracts would refuse to be deployed with."""
+    stake, quorum = p.genesis.validator_stake, p.governance.quorum_percent
+    numbers = (*_numbers(p.fees), *_numbers(p.genesis), *_numbers(p.governance))
+    return [
+        ("fees, genesis and governance must not be negative", min(numbers) < 0),
+        ("fees must fit 128 bits", max(_numbers(p.fees)) >> 128 > 0),
+        (
+            "a stake must be a positive number of whole tokens that fits 40 bits",
+            stake <= 0 or stake % TOKEN > 0 or stake // TOKEN >> 40 > 0,
+        ),
+        (
+            "a vote must last, and its quorum must be 1 to 100 percent",
+            p.governance.voting_period_s <= 0 or not 1 <= quorum <= 100,
+        ),
+        (
+            f"a stake must stay locked for more than {CLOSING_EPOCHS} epochs",
+            p.validators.unbonding_epochs <= CLOSING_EPOCHS,
+        ),
+    ]
+
+
+def _numbers(section: Fees | Genesis | Governance) -> tuple[int, ...]:
+    return tuple(getattr(section, f.name) for f in fields(section))
 
 
 def params_hash(params_file: bytes, rulebook_text: str) -> bytes:
