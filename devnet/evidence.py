@@ -102,7 +102,8 @@ class EvidenceReader:
 
     async def _evidence(self, chain: ChainView, epoch: int, blobs: BlobSource) -> Evidence:
         closing = chain.closing(epoch)
-        assert closing is not None and closing.closed, "an epoch with a root is closed"
+        if closing is None or not closing.closed:
+            raise EvidenceMissingError(f"The chain has a root of epoch {epoch} but no longer the manifests under it.")
         return unite([await counted_manifest(post, chain.network, blobs) for post in closing.counted])
 
 

@@ -49,6 +49,8 @@ LATE_AFTER_EPOCHS = 3
 """A bounded run gives up this many epochs after its last one."""
 STATUS_EVERY_S = 2
 KEPT_EPOCHS = 64
+UNREACHABLE = 5
+"""Exit code of an audit that needs something nobody has yet."""
 MAX_SENTENCES = 64
 MB = 1024 * 1024
 Say = Callable[[str], None]
@@ -95,6 +97,8 @@ class Devnet:
         self._started, self._started_at_ms = time.monotonic(), self._now_ms()
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="devnet")
         self._jobs: dict[tuple[str, int], Future[Any]] = {}
+        self._worked_on: dict[int, bytes] = {}
+        """The root each epoch's jobs are about, by its data hash."""
         self.sentences: list[str] = []
         """What was said of epochs that waited, and of what had to be tried again."""
 
@@ -266,6 +270,7 @@ class Devnet:
         for root in self._chain.history.roots():
             if not self._is_ours(root):
                 continue
+            self._forget_replaced(root)
             self._once("audit", root.epoch, lambda root=root: self._audit(root))
             live = self._chain.final.timestamp_ms >= root.active_at_ms
             newest = self._chain.last_root()
@@ -273,6 +278,13 @@ class Devnet:
                 self._once("claim", root.epoch, lambda root=root: self._claim(root))
         self._take_in_jobs()
         self._finish_replay()
+
+    def _forget_replaced(self, root: RootSubmitted) -> None:
+        """What was done for a root the chain has lost to another is done again for that one."""
+        if self._worked_on.setdefault(root.epoch, root.data_hash) != root.data_hash:
+            self._worked_on[root.epoch] = root.data_hash
+            for what in ("audit", "claim"):
+                self._jobs.pop((what, root.epoch), None)
 
     def _is_ours(self, root: RootSubmitted) -> bool:
         """True for epochs this run tells of: up to the last one wanted, or, without an end, those since it started."""
@@ -316,6 +328,8 @@ class Devnet:
                     timeout=AUDIT_TIMEOUT_S,
                     check=False,
                 )
+            if done.returncode == UNREACHABLE:
+                raise EvidenceMissingError(done.stderr.strip())
             if not done.stdout:
                 raise RunFailedError(f"The audit of epoch {root.epoch} could not be made: {done.stderr.strip()}")
             found = json.loads(done.stdout)
