@@ -148,6 +148,27 @@ class Receipt(Typed):
 
 
 @dataclass(frozen=True, slots=True)
+class Veto(Typed):
+    """A validator of set `set_id` wants the waiting root of an epoch dropped."""
+
+    type_string: ClassVar[str] = "Veto(uint64 epoch,uint64 setId,bytes32 root)"
+
+    epoch: int
+    set_id: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Typed):
+    """A validator of set `set_id` wants roots and claims stopped, for the `number`th time since genesis."""
+
+    type_string: ClassVar[str] = "Pause(uint64 setId,uint64 number)"
+
+    set_id: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """The EIP-712 domain {name Farfield, version 1, chain id, Epochs contract}."""
 
