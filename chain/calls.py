@@ -11,7 +11,7 @@ from chain.artifacts import artifact
 from chain.network import NetworkFile, checksum
 from chain.refusals import far
 from protocol.ids import Address
-from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot, recover_quorum
+from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot, keccak256, recover_quorum
 from protocol.records import Registration
 
 if TYPE_CHECKING:
@@ -180,6 +180,76 @@ def delegate(network: NetworkFile, to: Address) -> Call:
     """Lets an account vote with the sender's tokens, staked ones included; its own account to vote itself."""
     data = _data("FarfieldToken", "delegate", [checksum(to)])
     return Call("FarfieldToken", network.contracts.token, data, f"let {checksum(to)} vote with all tokens held")
+
+
+def propose(network: NetworkFile, decisions: Sequence[Call], description: str) -> Call:
+    """Puts what the Timelock shall send to the vote."""
+    targets, data = [checksum(one.to) for one in decisions], [one.data for one in decisions]
+    arguments = [targets, [0] * len(decisions), data, description]
+    what = "propose to " + " and to ".join(one.what for one in decisions)
+    return _governor(network, "propose", arguments, what)
+
+
+def cast_vote(network: NetworkFile, proposal_id: int, support: int, reason: str) -> Call:
+    """Votes: `support` is 0 against, 1 for, 2 abstain."""
+    what = f"vote {('against', 'for', 'to abstain on')[support]} proposal 0x{proposal_id:064x}"
+    if reason:
+        return _governor(network, "castVoteWithReason", [proposal_id, support, reason], what)
+    return _governor(network, "castVote", [proposal_id, support], what)
+
+
+def queue(network: NetworkFile, decisions: Sequence[Call], description: str) -> Call:
+    """Lets what passed wait in the Timelock. Anyone may send it."""
+    return _governor(network, "queue", _passed(decisions, description), "queue what passed")
+
+
+def execute(network: NetworkFile, decisions: Sequence[Call], description: str) -> Call:
+    """Carries out what has waited for long enough. Anyone may send it."""
+    return _governor(network, "execute", _passed(decisions, description), "carry out what passed")
+
+
+def _passed(decisions: Sequence[Call], description: str) -> list[Any]:
+    targets, data = [checksum(one.to) for one in decisions], [one.data for one in decisions]
+    return [targets, [0] * len(decisions), data, keccak256(description.encode("utf-8"))]
+
+
+def _governor(network: NetworkFile, function: str, arguments: Sequence[Any], what: str) -> Call:
+    data = _data("FarfieldGovernor", function, arguments)
+    return Call("FarfieldGovernor", network.contracts.governor, data, what)
+
+
+# --- what a vote can decide; only the Timelock may send these -----------------------------------------------------
+
+
+def set_params_hash(network: NetworkFile, params_hash: bytes) -> Call:
+    """Validators judge by other parameters."""
+    data = _data("Epochs", "setParamsHash", [params_hash])
+    return Call("Epochs", network.contracts.epochs, data, f"judge by the parameters of hash 0x{params_hash.hex()}")
+
+
+def admit(network: NetworkFile, owner: Address, admitted: bool) -> Call:
+    """An account may become a validator, or may not."""
+    what = f"{'let' if admitted else 'no longer let'} {checksum(owner)} become a validator"
+    return Call("Epochs", network.contracts.epochs, _data("Epochs", "admit", [checksum(owner), admitted]), what)
+
+
+def set_frozen(network: NetworkFile, hotspot_id: bytes, reason_hash: bytes, frozen: bool) -> Call:
+    """A hotspot earns nothing, or earns again."""
+    data = _data("Hotspots", "setFrozen", [_number(hotspot_id), reason_hash, frozen])
+    what = f"{'freeze' if frozen else 'unfreeze'} hotspot 0x{hotspot_id.hex()}"
+    return Call("Hotspots", network.contracts.hotspots, data, what)
+
+
+def cancel_root(network: NetworkFile, epoch: int) -> Call:
+    """Drops the root of an epoch, if it still waits then."""
+    data = _data("Epochs", "cancelRoot", [epoch])
+    return Call("Epochs", network.contracts.epochs, data, f"drop the root of epoch {epoch}, if it still waits")
+
+
+def set_quorum(network: NetworkFile, percent: int) -> Call:
+    """Another part of all tokens has to vote for or abstain."""
+    what = f"ask for {percent} % of all tokens to vote for or abstain"
+    return _governor(network, "updateQuorumNumerator", [percent], what)
 
 
 def _number(hotspot_id: bytes) -> int:
