@@ -76,10 +76,13 @@ def post_manifest(network: NetworkFile, epoch: int, manifest_hash: bytes, signat
 
 def submit_root(network: NetworkFile, root: EpochRoot, signatures: Sequence[bytes]) -> Call:
     """Submits a root with validators' signatures in any order; invalid ones and doubles are left out."""
-    value = (root.epoch, root.set_id, root.root, root.data_hash, root.cumulative_total)
     packed = pack_signatures(network.domain.digest(root), signatures)
-    data = _data("Epochs", "submitRoot", [value, packed])
+    data = _data("Epochs", "submitRoot", [_root(root), packed])
     return Call("Epochs", network.contracts.epochs, data, f"submit the root of epoch {root.epoch}")
+
+
+def _root(root: EpochRoot) -> tuple[int, int, bytes, bytes, int]:
+    return root.epoch, root.set_id, root.root, root.data_hash, root.cumulative_total
 
 
 def pack_signatures(digest: bytes, signatures: Sequence[bytes]) -> bytes:
@@ -122,6 +125,13 @@ def transfer_shares(network: NetworkFile, holder: Address, to: Address, hotspot_
     arguments = [checksum(holder), checksum(to), _number(hotspot_id), shares, b""]
     what = f"transfer {shares} shares of hotspot 0x{hotspot_id.hex()} to {checksum(to)}"
     return Call("Hotspots", network.contracts.hotspots, _data("Hotspots", "safeTransferFrom", arguments), what)
+
+
+def collect(network: NetworkFile, hotspot_ids: Sequence[bytes]) -> Call:
+    """Pays the sender what its shares of these hotspots have earned."""
+    data = _data("Hotspots", "collect", [[_number(one) for one in hotspot_ids]])
+    what = f"collect the income of {_count(len(hotspot_ids), 'hotspot')}"
+    return Call("Hotspots", network.contracts.hotspots, data, what)
 
 
 def collect_for(network: NetworkFile, holder: Address, hotspot_ids: Sequence[bytes]) -> Call:
@@ -173,7 +183,49 @@ def pause(network: NetworkFile, packed: bytes) -> Call:
     return Call("Epochs", network.contracts.epochs, _data("Epochs", "pause", [packed]), "stop roots and claims")
 
 
+# --- proofs, sent by anyone ---------------------------------------------------------------------------------------
+
+
+def cancel_by_proof(network: NetworkFile, live: Claim, pending: Claim) -> Call:
+    """Drops a waiting root that grants an id less than the live one does."""
+    arguments = [_number(live.leaf_id), live.cumulative, list(live.proof), pending.cumulative, list(pending.proof)]
+    data = _data("Epochs", "cancelByProof", arguments)
+    return Call("Epochs", network.contracts.epochs, data, "drop the waiting root, which takes something back")
+
+
+def slash_equivocation(network: NetworkFile, a: EpochRoot, b: EpochRoot, signatures: tuple[bytes, bytes]) -> Call:
+    """Proves that a key signed two roots of one epoch for one set: the stake is burned, a tenth is the sender's."""
+    data = _data("Epochs", "slashEquivocation", [_root(a), _root(b), *signatures])
+    return Call("Epochs", network.contracts.epochs, data, f"prove two roots of epoch {a.epoch}")
+
+
+def slash_manifests(
+    network: NetworkFile, epoch: int, manifest_hashes: tuple[bytes, bytes], signatures: tuple[bytes, bytes]
+) -> Call:
+    """Proves that a key signed two manifests of one epoch as its own."""
+    data = _data("Epochs", "slashManifests", [epoch, *manifest_hashes, *signatures])
+    return Call("Epochs", network.contracts.epochs, data, f"prove two manifests of epoch {epoch}")
+
+
+def slash_availability(
+    network: NetworkFile,
+    epoch: int,
+    validator: Address,
+    manifest_hashes: tuple[bytes, bytes],
+    signatures: tuple[bytes, bytes],
+) -> Call:
+    """Proves that a key signed two manifests of one validator and epoch as available."""
+    data = _data("Epochs", "slashAvailability", [epoch, checksum(validator), *manifest_hashes, *signatures])
+    return Call("Epochs", network.contracts.epochs, data, f"prove two manifests of epoch {epoch} said available")
+
+
 # --- holders ------------------------------------------------------------------------------------------------------
+
+
+def transfer(network: NetworkFile, to: Address, amount: int) -> Call:
+    """Gives tokens of the sender's to another account; base units."""
+    data = _data("FarfieldToken", "transfer", [checksum(to), amount])
+    return Call("FarfieldToken", network.contracts.token, data, f"send {far(amount)} to {checksum(to)}")
 
 
 def delegate(network: NetworkFile, to: Address) -> Call:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from chain.artifacts import artifact
@@ -16,6 +17,7 @@ class Event:
     """Where an event stands: its block, its index in that block, and the block's time."""
 
     block: int
+    block_hash: bytes = b""
     log_index: int
     block_time_ms: int
 
@@ -45,6 +47,61 @@ class Registered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Located(Event):
+    """The operator changed what is known of a hotspot's place; only if `moved` does it begin anew there."""
+
+    hotspot_id: HotspotId
+    cell: int
+    gain_cdb: int
+    elevation_m: int
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorChanged(Event):
+    """Somebody else holds more than half of a hotspot's shares now, and is its owner in every rule."""
+
+    hotspot_id: HotspotId
+    operator: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenSet(Event):
+    """A vote froze a hotspot, or set it free again; `reason_hash` names the published reason."""
+
+    hotspot_id: HotspotId
+    frozen: bool
+    reason_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharesMoved(Event):
+    """Shares of hotspots went from one account to another; account 0 is where new ones come from."""
+
+    sender: Address
+    receiver: Address
+    moves: tuple[tuple[HotspotId, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposited(Event):
+    """`amount` base units came in for a hotspot; `fee` of it was burned for its registration."""
+
+    hotspot_id: HotspotId
+    amount: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected(Event):
+    """A holder was paid its part of a hotspot's income."""
+
+    hotspot_id: HotspotId
+    holder: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidatorJoined(Event):
     """A validator is a member of set `set_id`, from `effective_epoch` on."""
 
@@ -53,6 +110,50 @@ class ValidatorJoined(Event):
     stake: int
     effective_epoch: int
     set_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChanged(Event):
+    """A validator signs with another key, from `effective_epoch` on."""
+
+    owner: Address
+    key: Address
+    effective_epoch: int
+    set_id: int
+
+
+class Departure(IntEnum):
+    """Why a validator is no member any more."""
+
+    LEFT = 0
+    SUSPENDED = 1
+    SLASHED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorLeft(Event):
+    """A validator is no member from `effective_epoch` on."""
+
+    owner: Address
+    effective_epoch: int
+    set_id: int
+    why: Departure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeUnlocked(Event):
+    """A stake became its owner's free balance again."""
+
+    owner: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted(Event):
+    """A vote lets an account join the validators, or not any more."""
+
+    owner: Address
+    admitted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +179,84 @@ class RootSubmitted(Event):
     signers: tuple[Address, ...]
 
 
+class Cancellation(IntEnum):
+    """What dropped a root while it waited."""
+
+    VETO = 0
+    PROOF = 1
+    GOVERNANCE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootCancelled(Event):
+    """A root was dropped while it waited: its epoch is closed, and the root before it stays live."""
+
+    epoch: int
+    root: bytes
+    why: Cancellation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """Roots and claims stop until a moment."""
+
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParamsSet(Event):
+    """The parameters of this hash hold, from the first epoch on whose B_e follows."""
+
+    params_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed(Event):
+    """A proposal to the holders: calls, and a text whose hash names them together."""
+
+    proposal_id: int
+    proposer: Address
+    targets: tuple[Address, ...]
+    values: tuple[int, ...]
+    calls: tuple[bytes, ...]
+    vote_starts_ms: int
+    vote_ends_ms: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voted(Event):
+    """A vote was cast: 0 against, 1 for, 2 abstain."""
+
+    voter: Address
+    proposal_id: int
+    support: int
+    weight: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(Event):
+    """A proposal passed and waits in the Timelock until a moment."""
+
+    proposal_id: int
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed(Event):
+    """A proposal was carried out."""
+
+    proposal_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(Event):
+    """A proposal was withdrawn."""
+
+    proposal_id: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed(Event):
     """`amount` base units were minted to `payee` for `leaf_id`, by the root of `epoch`."""
@@ -96,66 +275,145 @@ def _word(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def _registered(a: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "hotspot_id": HotspotId(_word(a["id"])),
-        "owner": _address(a["owner"]),
-        "cell": a["cell"],
-        "gain_cdb": a["gain"],
-        "elevation_m": a["elevation"],
-        "kind": a["kind"],
-        "x": _word(a["x"]),
-        "y": _word(a["y"]),
-    }
+def _hotspot(number: int) -> HotspotId:
+    return HotspotId(_word(number))
 
 
-def _joined(a: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "owner": _address(a["owner"]),
-        "key": _address(a["key"]),
-        "stake": a["stake"],
-        "effective_epoch": a["effectiveEpoch"],
-        "set_id": a["setId"],
-    }
+Arguments = Mapping[str, Any]
+Field = tuple[str, Callable[[Any], Any]]
+"""Where a field of an event's value comes from: the contract's own name of it, and how it is read."""
 
 
-def _posted(a: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "epoch": a["epoch"],
-        "validator": _address(a["validator"]),
-        "manifest_hash": bytes(a["manifestHash"]),
-        "signatures": tuple(bytes(one) for one in a["signatures"]),
-    }
+def _same(value: Any) -> Any:
+    return value
 
 
-def _submitted(a: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "epoch": a["epoch"],
-        "set_id": a["setId"],
-        "root": bytes(a["root"]),
-        "data_hash": bytes(a["dataHash"]),
-        "cumulative_total": a["cumTotal"],
-        "active_at_ms": a["activeAt"] * 1000,
-        "signers": tuple(_address(one) for one in a["signers"]),
-    }
+def _addresses(values: Any) -> tuple[Address, ...]:
+    return tuple(_address(one) for one in values)
 
 
-def _claimed(a: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "leaf_id": _word(a["id"]),
-        "payee": _address(a["payee"]),
-        "amount": a["amount"],
-        "epoch": a["epoch"],
-    }
+def _all_bytes(values: Any) -> tuple[bytes, ...]:
+    return tuple(bytes(one) for one in values)
 
 
-KNOWN: dict[tuple[str, str], tuple[type[Event], Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    ("Hotspots", "Registered"): (Registered, _registered),
-    ("Epochs", "ValidatorJoined"): (ValidatorJoined, _joined),
-    ("Epochs", "ManifestPosted"): (ManifestPosted, _posted),
-    ("Epochs", "RootSubmitted"): (RootSubmitted, _submitted),
-    ("Epochs", "Claimed"): (Claimed, _claimed),
+def _milliseconds(seconds: int) -> int:
+    return seconds * 1000
+
+
+HOTSPOT: dict[str, Field] = {"hotspot_id": ("id", _hotspot)}
+PLACE: dict[str, Field] = {
+    "cell": ("cell", _same),
+    "gain_cdb": ("gain", _same),
+    "elevation_m": ("elevation", _same),
 }
+OWNER: dict[str, Field] = {"owner": ("owner", _address)}
+CHANGE: dict[str, Field] = OWNER | {"effective_epoch": ("effectiveEpoch", _same), "set_id": ("setId", _same)}
+PROPOSAL: dict[str, Field] = {"proposal_id": ("proposalId", _same)}
+
+KNOWN: dict[tuple[str, str], tuple[type[Event], dict[str, Field]]] = {
+    ("Hotspots", "Registered"): (
+        Registered,
+        HOTSPOT | OWNER | PLACE | {"kind": ("kind", _same), "x": ("x", _word), "y": ("y", _word)},
+    ),
+    ("Hotspots", "Located"): (Located, HOTSPOT | PLACE | {"moved": ("moved", _same)}),
+    ("Hotspots", "OperatorChanged"): (OperatorChanged, HOTSPOT | {"operator": ("operator", _address)}),
+    ("Hotspots", "FrozenSet"): (
+        FrozenSet,
+        HOTSPOT | {"frozen": ("frozen", _same), "reason_hash": ("reasonHash", bytes)},
+    ),
+    ("Hotspots", "TransferSingle"): (
+        SharesMoved,
+        {
+            "sender": ("from", _address),
+            "receiver": ("to", _address),
+            "moves": ("", lambda a: _moves([a["id"]], [a["value"]])),
+        },
+    ),
+    ("Hotspots", "TransferBatch"): (
+        SharesMoved,
+        {
+            "sender": ("from", _address),
+            "receiver": ("to", _address),
+            "moves": ("", lambda a: _moves(a["ids"], a["values"])),
+        },
+    ),
+    ("Hotspots", "Deposited"): (Deposited, HOTSPOT | {"amount": ("amount", _same), "fee": ("fee", _same)}),
+    ("Hotspots", "Collected"): (Collected, HOTSPOT | {"holder": ("holder", _address), "amount": ("amount", _same)}),
+    ("Epochs", "ValidatorJoined"): (ValidatorJoined, CHANGE | {"key": ("key", _address), "stake": ("stake", _same)}),
+    ("Epochs", "KeyChanged"): (KeyChanged, CHANGE | {"key": ("newKey", _address)}),
+    ("Epochs", "ValidatorLeft"): (ValidatorLeft, CHANGE | {"why": ("why", Departure)}),
+    ("Epochs", "StakeUnlocked"): (StakeUnlocked, OWNER | {"amount": ("amount", _same)}),
+    ("Epochs", "Admitted"): (Admitted, OWNER | {"admitted": ("admitted", _same)}),
+    ("Epochs", "ManifestPosted"): (
+        ManifestPosted,
+        {
+            "epoch": ("epoch", _same),
+            "validator": ("validator", _address),
+            "manifest_hash": ("manifestHash", bytes),
+            "signatures": ("signatures", _all_bytes),
+        },
+    ),
+    ("Epochs", "RootSubmitted"): (
+        RootSubmitted,
+        {
+            "epoch": ("epoch", _same),
+            "set_id": ("setId", _same),
+            "root": ("root", bytes),
+            "data_hash": ("dataHash", bytes),
+            "cumulative_total": ("cumTotal", _same),
+            "active_at_ms": ("activeAt", _milliseconds),
+            "signers": ("signers", _addresses),
+        },
+    ),
+    ("Epochs", "RootCancelled"): (
+        RootCancelled,
+        {"epoch": ("epoch", _same), "root": ("root", bytes), "why": ("why", Cancellation)},
+    ),
+    ("Epochs", "Paused"): (Paused, {"until_ms": ("until", _milliseconds)}),
+    ("Epochs", "ParamsSet"): (ParamsSet, {"params_hash": ("paramsHash", bytes)}),
+    ("Epochs", "Claimed"): (
+        Claimed,
+        {
+            "leaf_id": ("id", _word),
+            "payee": ("payee", _address),
+            "amount": ("amount", _same),
+            "epoch": ("epoch", _same),
+        },
+    ),
+    ("FarfieldGovernor", "ProposalCreated"): (
+        Proposed,
+        PROPOSAL
+        | {
+            "proposer": ("proposer", _address),
+            "targets": ("targets", _addresses),
+            "values": ("values", tuple),
+            "calls": ("calldatas", _all_bytes),
+            "vote_starts_ms": ("voteStart", _milliseconds),
+            "vote_ends_ms": ("voteEnd", _milliseconds),
+            "description": ("description", _same),
+        },
+    ),
+    ("FarfieldGovernor", "VoteCast"): (
+        Voted,
+        PROPOSAL
+        | {
+            "voter": ("voter", _address),
+            "support": ("support", _same),
+            "weight": ("weight", _same),
+            "reason": ("reason", _same),
+        },
+    ),
+    ("FarfieldGovernor", "ProposalQueued"): (Queued, PROPOSAL | {"due_ms": ("etaSeconds", _milliseconds)}),
+    ("FarfieldGovernor", "ProposalExecuted"): (Executed, PROPOSAL),
+    ("FarfieldGovernor", "ProposalCanceled"): (Cancelled, PROPOSAL),
+}
+"""What this release has a use for, by contract and the event's name there. A source named "" is all arguments."""
+EMITTERS = tuple(dict.fromkeys(contract for contract, _ in KNOWN))
+"""The contracts whose logs are read."""
+
+
+def _moves(ids: Iterable[int], values: Iterable[int]) -> tuple[tuple[HotspotId, int], ...]:
+    return tuple((_hotspot(one), value) for one, value in zip(ids, values, strict=True))
 
 
 def _topic(abi: Mapping[str, Any]) -> bytes:
@@ -172,25 +430,28 @@ class Decoder:
         self._codec = Web3().codec
         self._by_topic = {
             (contract, _topic(abi)): (abi, *KNOWN[contract, abi["name"]])
-            for contract in ("Hotspots", "Epochs")
+            for contract in EMITTERS
             for abi in artifact(contract).abi
             if abi["type"] == "event" and (contract, abi["name"]) in KNOWN
         }
 
     def decode(self, contract: str, log: Mapping[str, Any], block_time_ms: int) -> Event | None:
-        """The event of a log of "Hotspots" or "Epochs", or None for one this release has no use for."""
+        """The event of a log of one of EMITTERS, or None for one this release has no use for."""
         known = self._by_topic.get((contract, bytes(log["topics"][0])))
         if known is None:
             return None
         abi, kind, fields = known
+        arguments = self._arguments(abi, log)
+        values = {name: read(arguments[source] if source else arguments) for name, (source, read) in fields.items()}
         return kind(
             block=log["blockNumber"],
+            block_hash=bytes(log["blockHash"]),
             log_index=log["logIndex"],
             block_time_ms=block_time_ms,
-            **fields(self._arguments(abi, log)),
+            **values,
         )
 
-    def _arguments(self, abi: Mapping[str, Any], log: Mapping[str, Any]) -> dict[str, Any]:
+    def _arguments(self, abi: Mapping[str, Any], log: Mapping[str, Any]) -> Arguments:
         indexed = [one for one in abi["inputs"] if one["indexed"]]
         plain = [one for one in abi["inputs"] if not one["indexed"]]
         topics = b"".join(bytes(one) for one in log["topics"][1:])

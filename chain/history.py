@@ -1,23 +1,32 @@
 """Every event of our contracts up to the final block, kept in memory and folded on demand.
 
-`refresh` asks only for what is new. When the chain is found to have gone back behind the last block seen (a node that
-lost its newest blocks), everything is read again from the deployment on.
+`refresh` asks only for what is new. Logs are keyed by (block hash, log index), and the blocks at which reading stopped
+are remembered: when another block stands where one of them stood - a node lost its newest blocks, or the chain went
+back behind what it called final - all above the newest one that still stands is forgotten and read again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
 
 from chain import events, folds
 from chain.errors import ChainUnavailable, RequestRefused
+from chain.events import Event
 from chain.folds import ValidatorSet
 from chain.reader import Block, ChainReader
+from protocol.closing import Keys
+from protocol.ids import Address, HotspotId
 from protocol.registry import Registered as RegistryEntry
 
 FIRST_CHUNK_BLOCKS = 2_000
 MAX_CHUNK_BLOCKS = 100_000
+KEPT_CHECKPOINTS = 512
+E = TypeVar("E", bound=Event)
+REGISTRY = (events.Registered, events.Located, events.OperatorChanged, events.FrozenSet)
+VALIDATORS = (events.ValidatorJoined, events.KeyChanged, events.ValidatorLeft)
 
 
 class History:
@@ -27,17 +36,12 @@ class History:
         self._reader = reader
         self._lock = threading.RLock()
         self._decoder: events.Decoder | None = None
-        self._seen: Block | None = None
+        self._names: dict[bytes, str] = {}
         self._chunk_blocks = FIRST_CHUNK_BLOCKS
-        self._clear()
-
-    def _clear(self) -> None:
-        self._seen = None
-        self._registered: list[events.Registered] = []
-        self._joined: list[events.ValidatorJoined] = []
+        self._checkpoints: list[Block] = []
+        self._by_kind: defaultdict[object, list[Event]] = defaultdict(list)
         self._manifests: defaultdict[int, list[events.ManifestPosted]] = defaultdict(list)
         self._roots: dict[int, events.RootSubmitted] = {}
-        self._claims: list[events.Claimed] = []
 
     def refresh(self) -> Block:
         """Reads what the chain added up to its final block, and returns the block the history now reaches.
@@ -46,29 +50,48 @@ class History:
         """
         with self._lock:
             final = self._reader.final_block()
-            if self._lost_its_end(final):
-                self._clear()
-                self._reader.forget()
-            start = self._reader.network.deployed_block if self._seen is None else self._seen.number + 1
+            self._drop_orphans(final)
+            start = self._reader.network.deployed_block if self.block is None else self.block.number + 1
             while start <= final.number:
                 start = self._read_chunk(start, final)
-            return self._seen or final
+            return self.block or final
 
     @property
     def block(self) -> Block | None:
         """The block up to which events have been read, or None before the first refresh."""
-        return self._seen
+        return self._checkpoints[-1] if self._checkpoints else None
 
-    def _lost_its_end(self, final: Block) -> bool:
-        """True if another block stands where the last one read stood. A node that is merely behind is waited for."""
-        seen = self._seen
-        if seen is None or final.number < seen.number:
-            return False
-        return self._reader.fresh_block(seen.number).hash != seen.hash
+    # --- the chain went back ----------------------------------------------------------------------------------------
+
+    def _drop_orphans(self, final: Block) -> None:
+        """Forgets what stood in blocks the chain no longer has. A node that is merely behind is waited for."""
+        if self.block is None or final.number < self.block.number or self._stands(self.block):
+            return
+        while self._checkpoints and not self._stands(self._checkpoints[-1]):
+            self._checkpoints.pop()
+        self._forget_above(self.block.number if self.block else -1)
+        self._reader.forget()
+
+    def _stands(self, block: Block) -> bool:
+        return self._reader.fresh_block(block.number).hash == block.hash
+
+    def _forget_above(self, number: int) -> None:
+        for told in self._by_kind.values():
+            while told and told[-1].block > number:
+                told.pop()
+        self._manifests.clear()
+        self._roots.clear()
+        for told in (self._by_kind[events.ManifestPosted], self._by_kind[events.RootSubmitted]):
+            for event in told:
+                self._index(event)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
 
     def _read_chunk(self, start: int, final: Block) -> int:
         """Reads one chunk; a node that refuses it gets half as much. Returns the next block to read."""
         end = min(start + self._chunk_blocks - 1, final.number)
+        failures = self._reader.failures
+        last = final if end == final.number else self._reader.fresh_block(end)
         try:
             logs = self._reader.logs(start, end)
         except ChainUnavailable as error:
@@ -76,38 +99,38 @@ class History:
             if end == start or not isinstance(error, RequestRefused):
                 raise
             return start
-        self._seen = self._end_of(end, final)
-        for log in logs:
-            self._keep(log)
+        if self._reader.fresh_block(end).hash != last.hash or self._reader.failures != failures:
+            # By-number queries can race a reorganisation, or reach a node that is behind and knows no logs yet.
+            raise ChainUnavailable("The chain, or the node asked, changed while it was read. It is tried again later.")
+        self._keep(self._decode(logs))
+        self._checkpoints.append(last)
+        del self._checkpoints[1:-KEPT_CHECKPOINTS]
         self._chunk_blocks = min(self._chunk_blocks * 2, MAX_CHUNK_BLOCKS)
         return end + 1
 
-    def _end_of(self, end: int, final: Block) -> Block:
-        """The last block of a chunk, from the node that gave the logs: one that is behind gives none for it."""
-        block = self._reader.fresh_block(end)
-        if end == final.number and block.hash != final.hash:
-            raise ChainUnavailable("Two RPC addresses disagree about a final block. It is tried again later.")
-        return block
-
-    def _keep(self, log: Any) -> None:
+    def _decode(self, logs: Any) -> list[Event]:
+        """The events of a chunk in the chain's order, each once."""
         if self._decoder is None:
             self._decoder = events.Decoder()
-        event = self._decoder.decode(self._contract(log), log, self._time_ms(log))
-        match event:
-            case events.Registered():
-                self._registered.append(event)
-            case events.ValidatorJoined():
-                self._joined.append(event)
-            case events.ManifestPosted():
-                self._manifests[event.epoch].append(event)
-            case events.RootSubmitted():
-                self._roots[event.epoch] = event
-            case events.Claimed():
-                self._claims.append(event)
+            self._names = {self._reader.network.contracts.of(name): name for name in events.EMITTERS}
+        once = {(bytes(log["blockHash"]), log["logIndex"]): log for log in logs}
+        ordered = sorted(once.values(), key=lambda log: (log["blockNumber"], log["logIndex"]))
+        found = (self._decoder.decode(self._contract(log), log, self._time_ms(log)) for log in ordered)
+        return [event for event in found if event is not None]
+
+    def _keep(self, told: list[Event]) -> None:
+        for event in told:
+            self._by_kind[_group(event)].append(event)
+            self._index(event)
+
+    def _index(self, event: Event) -> None:
+        if isinstance(event, events.ManifestPosted):
+            self._manifests[event.epoch].append(event)
+        elif isinstance(event, events.RootSubmitted):
+            self._roots[event.epoch] = event
 
     def _contract(self, log: Any) -> str:
-        ours = bytes.fromhex(log["address"][2:]) == self._reader.network.contracts.hotspots
-        return "Hotspots" if ours else "Epochs"
+        return self._names[bytes.fromhex(log["address"][2:])]
 
     def _time_ms(self, log: Any) -> int:
         stated = log.get("blockTimestamp")
@@ -115,18 +138,44 @@ class History:
             return int(stated, 16) * 1000 if isinstance(stated, str) else int(stated) * 1000
         return self._reader.block(log["blockNumber"]).timestamp_ms
 
-    # --- views ---------------------------------------------------------------------------------------------------
+    # --- folds ------------------------------------------------------------------------------------------------------
 
     def registry_at(self, block: int) -> list[RegistryEntry]:
-        """The hotspots registered up to a block, sorted by id."""
+        """The hotspots as they were at a block, sorted by id."""
         config = self._reader.config()
         with self._lock:
-            return folds.registry(self._registered, block, config.genesis_ms, config)
+            told = cast("list[folds.RegistryEvent]", self._by_kind[REGISTRY])
+            return folds.registry(told, block, config.genesis_ms, config)
 
-    def validators_at(self, block: int) -> ValidatorSet:
-        """The validators at a block."""
+    def validators_at(self, block: int, epoch: int) -> ValidatorSet:
+        """The validators in force in an epoch, as far as a block knows."""
         with self._lock:
-            return folds.validators(self._joined, block)
+            return folds.validators(cast("list[folds.SetEvent]", self._by_kind[VALIDATORS]), block, epoch)
+
+    def signing_keys_at(self, block: int) -> Keys:
+        """Every signing key announced up to a block, with the owner account it is bound to for ever."""
+        with self._lock:
+            return folds.bindings(cast("list[folds.SetEvent]", self._by_kind[VALIDATORS]), block)
+
+    def params_hash_at(self, block: int) -> bytes | None:
+        """The params hash in force at a block, or None before the contracts were deployed."""
+        return folds.params_hash(self.of(events.ParamsSet), block)
+
+    def admitted_at(self, block: int) -> frozenset[Address]:
+        """The accounts that may join the validators at a block."""
+        return folds.admitted(self.of(events.Admitted), block)
+
+    def holders_at(self, block: int) -> Mapping[HotspotId, Mapping[Address, int]]:
+        """Who holds how many of the 10,000 shares of each hotspot at a block."""
+        return folds.holders(self.of(events.SharesMoved), block)
+
+    # --- views ------------------------------------------------------------------------------------------------------
+
+    def of(self, kind: type[E]) -> list[E]:
+        """All events of one kind, in the chain's order."""
+        group = next((one for one in (REGISTRY, VALIDATORS) if kind in one), kind)
+        with self._lock:
+            return [event for event in self._by_kind[group] if isinstance(event, kind)]
 
     def manifests(self, epoch: int) -> list[events.ManifestPosted]:
         """The manifests posted for an epoch, in the chain's order."""
@@ -134,21 +183,32 @@ class History:
             return list(self._manifests.get(epoch, ()))
 
     def root(self, epoch: int) -> events.RootSubmitted | None:
-        """The root of an epoch, or None."""
-        with self._lock:
-            return self._roots.get(epoch)
+        """The root of an epoch, or None if there is none or it was dropped while it waited."""
+        return next((one for one in self.roots() if one.epoch == epoch), None)
 
     def roots(self) -> list[events.RootSubmitted]:
-        """All roots, by epoch."""
+        """All roots but those that were dropped while they waited, by epoch."""
         with self._lock:
-            return [self._roots[epoch] for epoch in sorted(self._roots)]
+            dropped = {one.epoch for one in self.of(events.RootCancelled)}
+            return [self._roots[epoch] for epoch in sorted(self._roots) if epoch not in dropped]
+
+    def rooted_through(self) -> int:
+        """No root of this epoch or an earlier one is accepted any more: of the newest root, dropped ones included."""
+        with self._lock:
+            return max(self._roots, default=0)
 
     def claims(self) -> list[events.Claimed]:
         """All claims paid, in the chain's order."""
-        with self._lock:
-            return list(self._claims)
+        return self.of(events.Claimed)
 
     def registrations(self) -> list[events.Registered]:
         """All registrations, in the chain's order."""
-        with self._lock:
-            return list(self._registered)
+        return self.of(events.Registered)
+
+
+def _group(event: Event) -> object:
+    """Events that one fold needs together are kept together, in the chain's order."""
+    kind = type(event)
+    if kind in REGISTRY:
+        return REGISTRY
+    return VALIDATORS if kind in VALIDATORS else kind

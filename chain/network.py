@@ -10,7 +10,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -34,11 +34,23 @@ class NetworkFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """Addresses of the three contracts."""
+    """Addresses of the contracts."""
 
     token: Address
     hotspots: Address
     epochs: Address
+    timelock: Address
+    governor: Address
+
+    def of(self, contract: str) -> Address:
+        """The address of a contract by the name of its artifact."""
+        return {
+            "FarfieldToken": self.token,
+            "Hotspots": self.hotspots,
+            "Epochs": self.epochs,
+            "TimelockController": self.timelock,
+            "FarfieldGovernor": self.governor,
+        }[contract]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +148,7 @@ KEYS = (
     "simulated",
     "validators",
 )
+CONTRACTS = tuple(one.name for one in fields(Contracts))
 ASK = "Ask the network's operators for a correct file."
 
 
@@ -146,13 +159,13 @@ def parse(text: bytes) -> NetworkFile:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise NetworkFileError(f"this is not JSON ({error}). Check that it is a network.json.") from error
     _check_keys(tree, KEYS, "the file")
-    _check_keys(tree["contracts"], ("token", "hotspots", "epochs"), "contracts")
+    _check_keys(tree["contracts"], CONTRACTS, "contracts")
     return NetworkFile(
         name=_text(tree["name"], "name"),
         chain_id=_integer(tree["chain_id"], "chain_id", 1, MAX_CHAIN_ID),
         genesis_hash=_hash(tree["genesis_hash"], "genesis_hash"),
         rpc_urls=_list(tree["rpc_urls"], "rpc_urls", _url, 1, MAX_RPC_URLS),
-        contracts=Contracts(*(_address(tree["contracts"][key], key) for key in ("token", "hotspots", "epochs"))),
+        contracts=Contracts(*(_address(tree["contracts"][key], key) for key in CONTRACTS)),
         deployed_block=_integer(tree["deployed_block"], "deployed_block", 0, 2**63 - 1),
         params_hash=_hash(tree["params_hash"], "params_hash"),
         validators=_list(tree["validators"], "validators", _validator, 0, MAX_VALIDATORS),
@@ -254,17 +267,12 @@ def _simulated(value: Any) -> Mapping[str, Any] | None:
 
 def dump(network: NetworkFile) -> str:
     """The file's text: always the same bytes for the same network."""
-    contracts = network.contracts
     tree = {
         "name": network.name,
         "chain_id": network.chain_id,
         "genesis_hash": "0x" + network.genesis_hash.hex(),
         "rpc_urls": list(network.rpc_urls),
-        "contracts": {
-            "token": checksum(contracts.token),
-            "hotspots": checksum(contracts.hotspots),
-            "epochs": checksum(contracts.epochs),
-        },
+        "contracts": {name: checksum(getattr(network.contracts, name)) for name in CONTRACTS},
         "deployed_block": network.deployed_block,
         "params_hash": "0x" + network.params_hash.hex(),
         "validators": [

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chain.artifacts import artifact
 from chain.errors import ChainUnavailable, RequestRefused
-from chain.network import NetworkFile, checksum
+from chain.events import EMITTERS
+from chain.network import CONTRACTS, NetworkFile, checksum
 from protocol.ids import Address
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class EpochsConfig:
 
     token: Address
     hotspots: Address
+    timelock: Address
     genesis_ms: int
     length_ms: int
     close_after_ms: int
@@ -55,7 +57,10 @@ class EpochsConfig:
     challenge_window_ms: int
     first_emission: int
     halving_epochs: int
+    unbonding_epochs: int
+    founder_lock_ms: int
     params_hash: bytes
+    """Those in force when this was read; `History.params_hash_at` says which hold for an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,11 @@ class ChainReader:
                 self._rpc = Rpc(self.network.rpc_urls, self.network.chain_id, self.network.genesis_hash)
             return self._rpc
 
+    @property
+    def failures(self) -> int:
+        """How often an RPC address failed: unchanged between two requests, one node answered both."""
+        return self.rpc.provider.failures
+
     def close(self) -> None:
         """Gives the connections back; the reader connects again if it is used again."""
         with self._lock:
@@ -98,12 +108,10 @@ class ChainReader:
             rpc.close()
 
     def contract(self, name: str) -> Contract:
-        """web3's view of one of our contracts: "FarfieldToken", "Hotspots" or "Epochs"."""
-        addresses = self.network.contracts
-        places = {"FarfieldToken": addresses.token, "Hotspots": addresses.hotspots, "Epochs": addresses.epochs}
+        """web3's view of one of our contracts, by the name of its artifact."""
         if name not in self._contracts:
-            abi = artifact(name).abi
-            self._contracts[name] = self.rpc.web3.eth.contract(address=checksum(places[name]), abi=abi)
+            at, abi = checksum(self.network.contracts.of(name)), artifact(name).abi
+            self._contracts[name] = self.rpc.web3.eth.contract(address=at, abi=abi)
         return self._contracts[name]
 
     # --- is it the right chain? ----------------------------------------------------------------------------------
@@ -137,9 +145,7 @@ class ChainReader:
 
     def _check_contracts(self) -> list[str]:
         addresses = self.network.contracts
-        places = {"token": addresses.token, "hotspots": addresses.hotspots, "epochs": addresses.epochs}
-        with _translated():
-            empty = [name for name, at in places.items() if not self.rpc.web3.eth.get_code(checksum(at))]
+        empty = [name for name in CONTRACTS if not self.code(getattr(addresses, name))]
         if empty:
             return [f"There is no contract at the address of {name}. Get the network's file again." for name in empty]
         config = self.config()
@@ -147,6 +153,7 @@ class ChainReader:
             (config.params_hash == self.network.params_hash, "The params hash on chain is another than the file's"),
             (config.token == addresses.token, "The Epochs contract pays another token than the file names"),
             (config.hotspots == addresses.hotspots, "The Epochs contract uses another registry than the file names"),
+            (config.timelock == addresses.timelock, "The Epochs contract obeys another Timelock than the file names"),
         ]
         findings = [f"{sentence}. Get the network's file again." for true, sentence in facts if not true]
         return findings + [
@@ -234,6 +241,11 @@ class ChainReader:
 
     # --- contracts -----------------------------------------------------------------------------------------------
 
+    def code(self, address: bytes) -> bytes:
+        """What stands at an address now; b"" if no contract does."""
+        with _translated():
+            return bytes(self.rpc.web3.eth.get_code(checksum(address)))
+
     def call(self, contract: str, function: str, *arguments: Any, block: int | str = "latest") -> Any:
         """The result of one view of a contract of ours, as web3 decodes it."""
         with _translated():
@@ -245,12 +257,12 @@ class ChainReader:
     def config(self) -> EpochsConfig:
         """The network's clock, emission and params hash, from the contract; read once."""
         if self._config is None:
-            token, hotspots, genesis, length, close_after, finality, window, first, halving = self.call(
-                "Epochs", "config"
-            )
+            token, hotspots, timelock, *numbers = self.call("Epochs", "config")
+            genesis, length, close_after, finality, window, first, halving, unbonding, founder_lock = numbers
             self._config = EpochsConfig(
                 token=_account(token),
                 hotspots=_account(hotspots),
+                timelock=_account(timelock),
                 genesis_ms=genesis * 1000,
                 length_ms=length * 1000,
                 close_after_ms=close_after * 1000,
@@ -258,6 +270,8 @@ class ChainReader:
                 challenge_window_ms=window * 1000,
                 first_emission=first,
                 halving_epochs=halving,
+                unbonding_epochs=unbonding,
+                founder_lock_ms=founder_lock * 1000,
                 params_hash=bytes(self.call("Epochs", "paramsHash")),
             )
         return self._config
@@ -287,8 +301,8 @@ class ChainReader:
         return int(self._final_call("FarfieldToken", "balanceOf", checksum(account)))
 
     def logs(self, from_block: int, to_block: int) -> Sequence[Any]:
-        """Raw logs of Hotspots and Epochs in these blocks, both included; RequestRefused if those are too many."""
-        addresses = [checksum(self.network.contracts.hotspots), checksum(self.network.contracts.epochs)]
+        """Raw logs of the contracts in EMITTERS in these blocks, both included; RequestRefused if too many."""
+        addresses = [checksum(self.network.contracts.of(name)) for name in EMITTERS]
         with _translated():
             return self.rpc.web3.eth.get_logs({"fromBlock": from_block, "toBlock": to_block, "address": addresses})
 

@@ -38,7 +38,7 @@ from protocol.keys import (
     sign_device,
     sign_quorum,
 )
-from protocol.parameters import Emission, Windows
+from protocol.parameters import Emission, Fees, Governance, Windows
 from protocol.records import REGISTRATION, Registration
 
 CHAIN_ID = 31337
@@ -62,6 +62,16 @@ WINDOWS = Windows(
     finality_ms=3_000,
 )
 EMISSION = Emission(first=10**24, halving_epochs=4)
+FEES = Fees(registration=50 * 10**18, location=20 * 10**18)
+GOVERNANCE = Governance(
+    voting_delay_s=5,
+    voting_period_s=30,
+    timelock_delay_s=10,
+    proposal_threshold=1_000 * 10**18,
+    quorum_percent=4,
+)
+LOCK_DAYS = 365
+UNBONDING_EPOCHS = 8
 HOME = int(h3.latlng_to_cell(48.4, 9.99, 10), 16)
 
 
@@ -280,6 +290,10 @@ def build_world(
     stakes: Sequence[int] = (STAKE,) * 4,
     emission: Emission = EMISSION,
     windows: Windows = WINDOWS,
+    fees: Fees = FEES,
+    lock_days: int = LOCK_DAYS,
+    governance: Governance = GOVERNANCE,
+    unbonding_epochs: int = UNBONDING_EPOCHS,
     genesis_in_s: int = 0,
     confirmations: int | None = None,
 ) -> World:
@@ -288,7 +302,17 @@ def build_world(
         FirstValidator(owner_account(number), quorum_address(validator_key(number)), stake)
         for number, stake in enumerate(stakes)
     )
-    plan = Plan((chain.now_s() + genesis_in_s) * 1000, windows, emission, PARAMS_HASH, first)
+    plan = Plan(
+        genesis_ms=(chain.now_s() + genesis_in_s) * 1000,
+        windows=windows,
+        emission=emission,
+        fees=fees,
+        lock_days=lock_days,
+        governance=governance,
+        unbonding_epochs=unbonding_epochs,
+        params_hash=PARAMS_HASH,
+        validators=first,
+    )
     deployed = deploy(chain.url, DEPLOYER, chain.chain_id, plan)
     chain.finalize()
     network = NetworkFile(
