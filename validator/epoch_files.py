@@ -23,6 +23,8 @@ class EpochRecord:
     root: str = ""
     cumulative: str = ""
     empty: bool = False
+    decided_by: str = ""
+    """Hash of what the chain said of the epoch when it was settled."""
 
     @property
     def settled(self) -> bool:
@@ -52,6 +54,11 @@ class EpochFiles:
         self._disk.write_whole(self._directory / f"epoch-{epoch:010d}.json", text.encode("utf-8"))
         self._records[epoch] = record
         return record
+
+    def unsettle(self, epoch: int) -> None:
+        """Forgets what an epoch came to; the own manifest stays. On the device when this returns."""
+        kept = EpochRecord(epoch, manifest=self.get(epoch).manifest)
+        self.update(**asdict(kept))
 
     def last_settled(self) -> EpochRecord | None:
         """The newest epoch whose state is known here."""

@@ -32,6 +32,7 @@ from validator.epoch_machine import Act, EpochView, next_acts
 from validator.inbox import Inbox
 from validator.peers import Peer, RootSignature
 from validator.pruning import prune
+from validator.rewind import decided_by, first_undone, forget_from, state_before
 from validator.rules import NetworkRules
 from validator.seal import seal
 from validator.signer import EquivocationError, Signer
@@ -98,6 +99,7 @@ class Runtime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling = asyncio.Lock()
         self._chain_silent = False
+        self._losses_seen = -1  # after a start nobody knows what the chain lost meanwhile
 
     # --- where we stand ---------------------------------------------------------------------------------------------
 
@@ -179,6 +181,7 @@ class Runtime:
             self._chain_silent = True
 
     async def _launch_due(self) -> None:
+        await self._settle_again_what_was_lost()
         now_ms = self._p.clock.now_ms()
         newest = self._p.chain.epoch_at(now_ms)
         first = self.settled_epoch() + 1
@@ -188,6 +191,23 @@ class Runtime:
         for old in [epoch for epoch in self._work if epoch < first - KEPT_WORK]:
             del self._work[old]
         await self._p.inbox.forget_before(min(first, newest - CLOSING_EPOCHS))
+
+    async def _settle_again_what_was_lost(self) -> None:
+        """Goes back to before the first epoch that a chain without its last blocks decides otherwise."""
+        losses = self._p.chain.losses
+        if losses == self._losses_seen:
+            return
+        async with self._settling:
+            settled = self.settled_epoch()
+            first = await asyncio.to_thread(first_undone, self._p.chain, self._p.files, settled)
+            if first is not None:
+                log.warning("chain_lost_final_blocks", settled_again_from=first)
+                before = await state_before(self._p.chain, self._p.rules, self._p.source, self._p.files, first)
+                await forget_from(self._p.files, first, settled)
+                self._before = before
+                for epoch in range(first, settled + 1):
+                    self._work.pop(epoch, None)
+        self._losses_seen = losses
 
     def _open_epochs(self, first: int, newest: int) -> list[int]:
         """Epochs with something to do: the next to settle, the last one whose root pays, and the newest few."""
@@ -352,13 +372,15 @@ class Runtime:
 
     async def _settle_one(self, epoch: int) -> None:
         before = self.before
+        # Asked first: should the chain lose blocks meanwhile, the record says what the result was made from.
+        decided = await asyncio.to_thread(decided_by, self._p.chain, epoch)
         result = await compute(self._p.chain, self._p.rules, self._p.source, before, self._p.engine)
-        record = await asyncio.to_thread(self._write_down, result)
+        record = await asyncio.to_thread(self._write_down, result, decided)
         self._before = after(result, before)
         await self._p.desk.settled(epoch, result.outcome_table)
         log.info("epoch_settled", epoch=epoch, root=record.root[:16], data_hash=record.summary[:16], empty=record.empty)
 
-    def _write_down(self, result: EpochResult) -> EpochRecord:
+    def _write_down(self, result: EpochResult, decided: str) -> EpochRecord:
         """Stores an epoch's public tables, then their hashes."""
         put = self._p.source.store.put
         record = self._p.files.update(
@@ -370,6 +392,7 @@ class Runtime:
             root=result.tree.root.hex(),
             cumulative=str(result.state.cumulative_total),
             empty=not result.state.non_empty & 1,
+            decided_by=decided,
         )
         prune(self._p.files, self._p.source.store, result.epoch)
         return record
