@@ -30,11 +30,11 @@ class ChainAnchors:
             raise ChainSilentError(str(error)) from error
         return next((entry.row for entry in entries if entry.hotspot_id == hotspot_id), None)
 
-    async def anchor(self, deadline_ms: int) -> Anchor | None:
-        """The chain at the last block before a moment, or None while that is not final. ChainSilentError."""
-        return await asyncio.to_thread(self._anchor, deadline_ms)
+    async def anchor(self, epoch: int, deadline_ms: int) -> Anchor | None:
+        """The chain as an epoch finds it at the last block before a moment; None while not final. ChainSilentError."""
+        return await asyncio.to_thread(self._anchor, epoch, deadline_ms)
 
-    def _anchor(self, deadline_ms: int) -> Anchor | None:
+    def _anchor(self, epoch: int, deadline_ms: int) -> Anchor | None:
         try:
             block = self._reader.last_block_before(deadline_ms)
             if block is None:
@@ -51,5 +51,5 @@ class ChainAnchors:
             block_number=block.number,
             block_hash=block.hash,
             registry={entry.hotspot_id: entry.row for entry in entries},
-            members=tuple(self._history.validators_at(block.number).members),
+            members=tuple(self._history.validators_at(block.number, epoch).members),
         )

@@ -39,8 +39,8 @@ class Anchor:
 class AnchorSource(Protocol):
     """The chain, as far as epochs need it."""
 
-    async def anchor(self, deadline_ms: int) -> Anchor | None:
-        """The chain at the last block before a moment, or None while that is not final. ChainSilentError."""
+    async def anchor(self, epoch: int, deadline_ms: int) -> Anchor | None:
+        """The chain as an epoch finds it at the last block before a moment; None while not final. ChainSilentError."""
         ...
 
 
@@ -122,7 +122,7 @@ class EpochWatcher:
         poll_ms = max(min(LONGEST_POLL_MS, self._windows.seed_lead_ms // POLLS_PER_SEED_LEAD), 1)
         while self._clock.now_ms() < start_ms + self._windows.length_ms:
             try:
-                anchor = await self._source.anchor(start_ms - self._windows.seed_lead_ms)
+                anchor = await self._source.anchor(number, start_ms - self._windows.seed_lead_ms)
             except ChainSilentError:
                 self._counters.count("epochs", "chain_silent")
                 anchor = None

@@ -22,6 +22,18 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """Whose a signing key is, for ever, and the block since which everybody can know."""
+
+    owner: Address
+    block: int
+
+
+Keys = Mapping[Address, Binding]
+"""Every signing key that was ever announced. A replaced one stays its owner's: evidence outlives keys."""
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """A manifest as the chain ordered it; the first signature is the poster's, the others say it is available."""
 
@@ -52,24 +64,34 @@ class Closing:
     """Nothing was certified in time: the epoch is empty."""
 
 
-def is_certified(post: Post, members: Sequence[Member], domain: Domain) -> bool:
-    """True if the poster signed the manifest and > 2/3 of stake at B_e signed it available, the poster included."""
-    owners = {member.key: member.owner for member in members}
+def is_certified(post: Post, members: Sequence[Member], keys: Keys, domain: Domain) -> bool:
+    """True if the poster signed the manifest and > 2/3 of stake at B_e signed it available, the poster included.
+
+    A signature counts for the owner its key was bound to by the block of the post, whichever key is in force.
+    """
     stakes = {member.owner: member.stake for member in members}
     if post.validator not in stakes or not post.signatures:
         return False
-    own = recover_quorum(domain.digest(ManifestSigned(post.epoch, post.manifest_hash)), post.signatures[0])
-    if own is None or owners.get(own) != post.validator:
+    own = domain.digest(ManifestSigned(post.epoch, post.manifest_hash))
+    if _signer(own, post.signatures[0], keys, post.block) != post.validator:
         return False
     digest = domain.digest(Available(post.epoch, post.validator, post.manifest_hash))
-    keys = (recover_quorum(digest, signature) for signature in post.signatures[1:])
-    holders = {owners[key] for key in keys if key in owners} | {post.validator}
+    signers = (_signer(digest, signature, keys, post.block) for signature in post.signatures[1:])
+    holders = {owner for owner in signers if owner is not None} | {post.validator}
     return is_quorum(stake_of(holders, stakes), sum(stakes.values()))
+
+
+def _signer(digest: bytes, signature: bytes, keys: Keys, block: int) -> Address | None:
+    """The owner account whose key signed, as far as `block` knows; None if nobody's did."""
+    key = recover_quorum(digest, signature)
+    binding = None if key is None else keys.get(key)
+    return binding.owner if binding is not None and binding.block <= block else None
 
 
 def close(
     posts: Sequence[Post],
     members: Sequence[Member],
+    keys: Keys,
     domain: Domain,
     end_ms: int,
     windows: Windows,
@@ -80,7 +102,7 @@ def close(
 
     `first_block_from(time_ms)` gives the first final block at or after a time, or None while there is none.
     """
-    certified = [post for post in posts if is_certified(post, members, domain)]
+    certified = [post for post in posts if is_certified(post, members, keys, domain)]
     stakes = {member.owner: member.stake for member in members}
     enough = _quorum_post(certified, stakes)
     if enough is None:

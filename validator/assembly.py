@@ -90,6 +90,12 @@ async def gather_inputs(chain: ChainView, rules: NetworkRules, blobs: Blobs, bef
     facts = await asyncio.to_thread(_chain_facts, chain, epoch)
     if facts is None:
         raise NotYetError(f"the chain has not settled the evidence of epoch {epoch} yet")
+    wanted = await asyncio.to_thread(chain.params_hash, epoch)
+    if wanted != rules.params_hash:
+        raise NotYetError(
+            f"epoch {epoch} is judged by other params, voted in since: 0x{(wanted or b'').hex()}. Put that params file "
+            "among the files and its hash into the network file, and start again"
+        )
     counted = [await counted_manifest(post, chain.network, blobs) for post in facts.counted]
     return EpochInputs(
         network=chain.network,

@@ -15,7 +15,7 @@ from chain.events import RootSubmitted
 from chain.folds import ValidatorSet
 from chain.history import History
 from chain.reader import Block, ChainReader
-from protocol.closing import Closing, Post, close
+from protocol.closing import Closing, Keys, Post, close
 from protocol.encoding import epoch_draw, epoch_seed
 from protocol.ids import HotspotId
 from protocol.keys import PublicKey
@@ -24,7 +24,7 @@ from protocol.registry import Registered
 from protocol.schedule import epoch_at, epoch_start_ms
 
 KEPT_EPOCHS = 64
-KEPT = {"newest": 1, "keys": 4, "registry": 16}
+KEPT = {"newest": 1, "signing_keys": 2, "keys": 4, "registry": 16}
 """How many answers of a kind are kept, where each of them is as large as the registry."""
 T = TypeVar("T")
 
@@ -48,12 +48,15 @@ class ChainView:
         self.genesis_ms = reader.config().genesis_ms
         self._kept: dict[str, OrderedDict[int, object]] = {}
         self._final = history.block
+        self.losses = 0
+        """How often the chain was found to have lost blocks that were final."""
 
     def refresh(self) -> None:
         """Reads what is new; ChainUnavailable changes nothing. A chain that lost its end is asked everything again."""
         before, final = self._final, self.history.refresh()
         if before is not None and before != final and self.reader.fresh_block(before.number).hash != before.hash:
             self._kept.clear()
+            self.losses += 1
         self._final = final
 
     @property
@@ -88,7 +91,7 @@ class ChainView:
         if block is None:
             return None
         seed = epoch_seed(self.network, epoch, block.hash)
-        return EpochFacts(self.start_ms(epoch), seed, block.hash, self.reader.network.params_hash)
+        return EpochFacts(self.start_ms(epoch), seed, block.hash, self.params_hash(epoch) or b"")
 
     def registry(self, epoch: int) -> Mapping[HotspotId, Registered] | None:
         """Hotspots at B_e by id, or None while it is not final."""
@@ -110,12 +113,28 @@ class ChainView:
         return self._keep("newest", self.final.number, lambda: self._registry_at(self.final.number)) or {}
 
     def validators(self, epoch: int) -> ValidatorSet | None:
-        """Validators at B_e, or None while it is not final."""
-        return self._keep("members", epoch, lambda: self._at_seed_block(epoch, self.history.validators_at))
+        """The epoch's validators as B_e knows them, or None while it is not final."""
+        return self._keep(
+            "members",
+            epoch,
+            lambda: self._at_seed_block(epoch, lambda block: self.history.validators_at(block, epoch)),
+        )
+
+    def params_hash(self, epoch: int) -> bytes | None:
+        """The params hash in force at B_e, or None while it is not final."""
+        return self._keep("params", epoch, lambda: self._at_seed_block(epoch, self.history.params_hash_at))
 
     def current_set(self) -> ValidatorSet:
         """The set in force now: whoever signs roots."""
-        return self.history.validators_at(self.final.number)
+        final = self.final
+        return self.history.validators_at(final.number, max(self.epoch_at(final.timestamp_ms), 0))
+
+    def signing_keys(self) -> Keys:
+        """Every signing key announced so far, with the owner account it is bound to for ever."""
+        return self._signing_keys(self.final)
+
+    def _signing_keys(self, final: Block) -> Keys:
+        return self._keep("signing_keys", final.number, lambda: self.history.signing_keys_at(final.number)) or {}
 
     # --- fixed after the epoch --------------------------------------------------------------------------------------
 
@@ -150,6 +169,7 @@ class ChainView:
         found = close(
             self._posts(epoch, final),
             members.members,
+            self._signing_keys(final),
             self.domain,
             self.end_ms(epoch),
             self.params.epoch,
@@ -161,7 +181,12 @@ class ChainView:
         return found
 
     def root(self, epoch: int) -> RootSubmitted | None:
+        """The root of an epoch, unless it was dropped while it waited."""
         return self.history.root(epoch)
+
+    def rooted_through(self) -> int:
+        """No root of this epoch or an earlier one is accepted any more, also where one was dropped; 0 before."""
+        return self.history.rooted_through()
 
     def last_root(self, before: int | None = None) -> RootSubmitted | None:
         """The newest root, or the newest of an epoch below `before`."""

@@ -14,7 +14,7 @@ import structlog
 
 from chain.errors import ChainError, ChainUnavailable
 from chain.history import History
-from chain.network import NetworkFile, load
+from chain.network import NetworkFile, checksum, load
 from chain.reader import ChainReader
 from chain.sender import Sender
 from protocol.ids import Address
@@ -86,7 +86,7 @@ async def run(config: Config, ports: Ports) -> None:
         key = load_key(config.key_path)
         signer = _signer(config, key, network, ports)
         stack.callback(signer.close)
-        owner = _owner_of(network, signer.address)
+        owner = await asyncio.to_thread(_owner_of, reader, signer.address)
         sender = await asyncio.to_thread(Sender, reader, key.secret, config.directory / "transactions.sqlite")
         stack.callback(sender.close)
         peers = _peers(network, owner)
@@ -139,11 +139,15 @@ async def _take_up_transactions(sender: Sender) -> None:
         log.info("transactions_taken_up", open=len(still_open))
 
 
-def _owner_of(network: NetworkFile, key: Address) -> Address:
-    entry = next((one for one in network.validators if one.key == key), None)
-    if entry is None:
-        raise StartError(f"0x{key.hex()} is no validator's key in the network file. Join first, or use the right key.")
-    return entry.owner
+def _owner_of(reader: ChainReader, key: Address) -> Address:
+    """The owner account the chain has bound the signing key to."""
+    try:
+        owner = Address(bytes.fromhex(reader.call("Epochs", "validatorOf", checksum(key))[2:]))
+    except ChainUnavailable as error:
+        raise StartError(str(error)) from error
+    if not any(owner):
+        raise StartError(f"0x{key.hex()} is no validator's key on chain. Join first, or use the right key.")
+    return owner
 
 
 def _peers(network: NetworkFile, own: Address) -> list[PeerClient]:

@@ -99,7 +99,8 @@ class Availability:
             return f"epoch {epoch} takes no manifests now"
         digest = self._chain.domain.digest(ManifestSigned(epoch, manifest_hash))
         signer = recover_quorum(digest, signature)
-        if signer is None or members.owner_of(signer) != validator:
+        binding = None if signer is None else self._chain.signing_keys().get(signer)
+        if binding is None or binding.owner != validator or validator not in members.stakes:
             return "the announcement is not signed by that validator's key"
         return None
 

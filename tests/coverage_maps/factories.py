@@ -369,7 +369,13 @@ def network_file(world: World) -> NetworkFile:
         chain_id=NETWORK.chain_id,
         genesis_hash=bytes(32),
         rpc_urls=("http://127.0.0.1:1",),
-        contracts=Contracts(Address(b"\x01" * 20), NETWORK.hotspots, Address(b"\x02" * 20)),
+        contracts=Contracts(
+            token=Address(b"\x01" * 20),
+            hotspots=NETWORK.hotspots,
+            epochs=Address(b"\x02" * 20),
+            timelock=Address(b"\x03" * 20),
+            governor=Address(b"\x04" * 20),
+        ),
         deployed_block=0,
         params_hash=world.params_hash,
         validators=tuple(ValidatorEntry(owner, owner, "127.0.0.1:1") for owner in VALIDATORS),
@@ -404,9 +410,9 @@ class FakeChain:
     def config(self) -> EpochsConfig:
         windows, emission, contracts = self.world.params.epoch, self.world.params.emission, self.network.contracts
         return EpochsConfig(
-            contracts.token, contracts.hotspots, GENESIS_MS, windows.length_ms, windows.close_after_ms,
-            windows.finality_ms, windows.challenge_window_ms, emission.first, emission.halving_epochs,
-            self.world.params_hash,
+            contracts.token, contracts.hotspots, contracts.timelock, GENESIS_MS, windows.length_ms,
+            windows.close_after_ms, windows.finality_ms, windows.challenge_window_ms, emission.first,
+            emission.halving_epochs, self.world.params.validators.unbonding_epochs, 0, self.world.params_hash,
         )  # fmt: skip
 
     def roots(self) -> list[Root]:

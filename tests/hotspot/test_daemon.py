@@ -48,7 +48,7 @@ class Chain:
     def __init__(self, found: Anchor) -> None:
         self.found = found
 
-    async def anchor(self, deadline_ms: int) -> Anchor | None:
+    async def anchor(self, epoch: int, deadline_ms: int) -> Anchor | None:
         return self.found
 
 

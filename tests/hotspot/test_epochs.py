@@ -29,7 +29,7 @@ class Chain:
         self.asked: list[int] = []
         self.found = world.anchor(world.row(device.hotspot_id))
 
-    async def anchor(self, deadline_ms: int) -> Anchor | None:
+    async def anchor(self, epoch: int, deadline_ms: int) -> Anchor | None:
         self.asked.append(deadline_ms)
         if self.silent:
             raise ChainSilentError("no answer")

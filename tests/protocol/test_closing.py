@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.closing import Block, Closing, Member, Post, close, is_certified
+from protocol.closing import Binding, Block, Closing, Member, Post, close, is_certified
 from protocol.ids import Address
 from protocol.keys import Available, Domain, ManifestSigned, Typed, quorum_address, sign_quorum
 from protocol.limits import CLOSING_EPOCHS
@@ -16,6 +16,7 @@ from tests.factories import DEVNET, address, validator_key
 DOMAIN = Domain(31_337, Address(bytes(19) + b"\1"))
 NAMES = ("v1", "v2", "v3", "v4")
 MEMBERS = [Member(address(name), quorum_address(validator_key(name)), 100) for name in NAMES]
+KEYS = {member.key: Binding(member.owner, 0) for member in MEMBERS}
 EPOCH, END_MS = 7, 1_000_000
 CLOSE_MS = END_MS + DEVNET.epoch.close_after_ms
 EXPIRY_MS = END_MS + CLOSING_EPOCHS * DEVNET.epoch.length_ms
@@ -48,50 +49,68 @@ def judge(posts: Sequence[Post], final_ms: int, members: Sequence[Member] = MEMB
 
     final = Block(final_ms // BLOCK_MS, final_ms)
     seen = [one for one in posts if one.block <= final.number]
-    return close(seen, members, DOMAIN, END_MS, DEVNET.epoch, first_block_from, final)
+    return close(seen, members, KEYS, DOMAIN, END_MS, DEVNET.epoch, first_block_from, final)
 
 
 # --- certified
 
 
 def test_a_manifest_most_stake_holds_is_certified() -> None:
-    assert is_certified(post("v1", "v2", "v3"), MEMBERS, DOMAIN)
+    assert is_certified(post("v1", "v2", "v3"), MEMBERS, KEYS, DOMAIN)
 
 
 def test_the_poster_holds_its_own_manifest() -> None:
-    assert is_certified(post("v1", "v2", "v3"), MEMBERS, DOMAIN)
-    assert not is_certified(post("v1", "v2"), MEMBERS, DOMAIN)
+    assert is_certified(post("v1", "v2", "v3"), MEMBERS, KEYS, DOMAIN)
+    assert not is_certified(post("v1", "v2"), MEMBERS, KEYS, DOMAIN)
+
+
+def test_a_replaced_key_still_counts_for_its_owner() -> None:
+    """The signatures of an epoch may be older, or younger, than the key that B_e has."""
+    rotated = [replace(one, key=quorum_address(validator_key(f"new {one.owner.hex()}"))) for one in MEMBERS]
+    assert is_certified(post("v1", "v2", "v3"), rotated, KEYS, DOMAIN)
+
+
+def test_two_keys_of_one_owner_count_once() -> None:
+    second = {quorum_address(validator_key("second")): Binding(address("v2"), 0)}
+    assert not is_certified(post("v1", "v2", "second"), MEMBERS, KEYS | second, DOMAIN)
+
+
+@pytest.mark.parametrize(("known_since", "counts"), [(0, True), (1, False)])
+def test_a_key_counts_from_the_block_that_binds_it(known_since: int, counts: bool) -> None:
+    made = post("v1", "v2", "v3")
+    keys = KEYS | {MEMBERS[2].key: Binding(MEMBERS[2].owner, made.block + known_since)}
+    assert is_certified(made, MEMBERS, keys, DOMAIN) == counts
 
 
 def test_exactly_two_thirds_is_not_enough() -> None:
-    assert not is_certified(post("v1", "v2"), MEMBERS[:3], DOMAIN)
+    assert not is_certified(post("v1", "v2"), MEMBERS[:3], KEYS, DOMAIN)
 
 
 def test_a_holder_counts_once() -> None:
-    assert not is_certified(post("v1", "v2", "v2", "v2"), MEMBERS, DOMAIN)
+    assert not is_certified(post("v1", "v2", "v2", "v2"), MEMBERS, KEYS, DOMAIN)
 
 
 def test_stake_counts_not_heads() -> None:
     rich = [replace(MEMBERS[0], stake=1_000), *MEMBERS[1:]]
-    assert is_certified(post("v1"), rich, DOMAIN)
+    assert is_certified(post("v1"), rich, KEYS, DOMAIN)
 
 
 def test_a_stranger_holds_nothing() -> None:
-    assert not is_certified(post("v1", "v2", "somebody", "else"), MEMBERS, DOMAIN)
+    assert not is_certified(post("v1", "v2", "somebody", "else"), MEMBERS, KEYS, DOMAIN)
 
 
 def test_a_stranger_posts_nothing() -> None:
-    assert not is_certified(post("somebody", *NAMES), MEMBERS, DOMAIN)
+    assert not is_certified(post("somebody", *NAMES), MEMBERS, KEYS, DOMAIN)
 
 
 def test_somebody_else_cannot_post_for_a_validator() -> None:
     forged = post("v1", *NAMES)
     signature = signed("v2", ManifestSigned(EPOCH, forged.manifest_hash))
-    assert not is_certified(replace(forged, signatures=(signature, *forged.signatures[1:])), MEMBERS, DOMAIN)
+    assert not is_certified(replace(forged, signatures=(signature, *forged.signatures[1:])), MEMBERS, KEYS, DOMAIN)
 
 
 def test_a_post_without_signatures_is_not_certified() -> None:
-    assert not is_certified(post("v1", signatures=()), MEMBERS, DOMAIN)
+    assert not is_certified(post("v1", signatures=()), MEMBERS, KEYS, DOMAIN)
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
@@ -99,21 +118,21 @@ def test_one_flipped_bit_in_a_needed_signature_ends_the_certificate(which: int) 
     made = post("v1", "v2", "v3")
     signatures = list(made.signatures)
     signatures[which] = bytes([signatures[which][0] ^ 1]) + signatures[which][1:]
-    assert not is_certified(replace(made, signatures=tuple(signatures)), MEMBERS, DOMAIN)
+    assert not is_certified(replace(made, signatures=tuple(signatures)), MEMBERS, KEYS, DOMAIN)
 
 
 @pytest.mark.parametrize("bent", [{"epoch": EPOCH + 1}, {"manifest_hash": bytes(32)}])
 def test_signatures_of_another_epoch_or_manifest_do_not_certify(bent: dict[str, object]) -> None:
-    assert not is_certified(post("v1", "v2", "v3", **bent), MEMBERS, DOMAIN)
+    assert not is_certified(post("v1", "v2", "v3", **bent), MEMBERS, KEYS, DOMAIN)
 
 
 def test_signatures_for_another_contract_do_not_certify() -> None:
-    assert not is_certified(post("v1", "v2", "v3"), MEMBERS, replace(DOMAIN, epochs=Address(bytes(20))))
+    assert not is_certified(post("v1", "v2", "v3"), MEMBERS, KEYS, replace(DOMAIN, epochs=Address(bytes(20))))
 
 
-def test_a_rotated_key_signs_for_its_owner_only() -> None:
-    rotated = [replace(MEMBERS[0], key=quorum_address(validator_key("new v1"))), *MEMBERS[1:]]
-    assert not is_certified(post("v1", "v2", "v3"), rotated, DOMAIN)
+def test_a_key_that_is_bound_to_nobody_signs_for_nobody() -> None:
+    known = {key: binding for key, binding in KEYS.items() if binding.owner != address("v1")}
+    assert not is_certified(post("v1", "v2", "v3"), MEMBERS, known, DOMAIN)
 
 
 # --- closed

@@ -20,7 +20,7 @@ from chain.folds import ValidatorSet
 from chain.network import Contracts, NetworkFile, ValidatorEntry
 from chain.reader import Block, EpochsConfig
 from chain.sender import Receipt
-from protocol.closing import Member
+from protocol.closing import Binding, Member
 from protocol.columns import Row
 from protocol.encoding import sha256
 from protocol.ids import Address
@@ -37,6 +37,7 @@ FIRST_BLOCK_MS = GENESIS_MS - 120_000
 BLOCK_MS = 1_000
 FINAL_BLOCKS = 2
 EPOCHS_CONTRACT = Address(b"\x22" * 20)
+TIMELOCK = Address(b"\x44" * 20)
 DOMAIN = Domain(NETWORK.chain_id, EPOCHS_CONTRACT)
 
 
@@ -127,7 +128,13 @@ class FakeChain:
             chain_id=NETWORK.chain_id,
             genesis_hash=sha256(b"genesis"),
             rpc_urls=("http://127.0.0.1:1",),
-            contracts=Contracts(Address(b"\x33" * 20), NETWORK.hotspots, EPOCHS_CONTRACT),
+            contracts=Contracts(
+                token=Address(b"\x33" * 20),
+                hotspots=NETWORK.hotspots,
+                epochs=EPOCHS_CONTRACT,
+                timelock=TIMELOCK,
+                governor=Address(b"\x55" * 20),
+            ),
             deployed_block=0,
             params_hash=self.params_hash,
             validators=tuple(
@@ -150,6 +157,7 @@ class FakeChain:
         return EpochsConfig(
             token=Address(b"\x33" * 20),
             hotspots=NETWORK.hotspots,
+            timelock=TIMELOCK,
             genesis_ms=GENESIS_MS,
             length_ms=windows.length_ms,
             close_after_ms=windows.close_after_ms,
@@ -157,6 +165,8 @@ class FakeChain:
             challenge_window_ms=windows.challenge_window_ms,
             first_emission=emission.first,
             halving_epochs=emission.halving_epochs,
+            unbonding_epochs=self.params.validators.unbonding_epochs,
+            founder_lock_ms=0,
             params_hash=self.params_hash,
         )
 
@@ -191,9 +201,28 @@ class FakeChain:
         found = (one for one in self.registered if one.row.block <= block)
         return sorted(found, key=lambda one: one.hotspot_id)
 
-    def validators_at(self, block: int) -> ValidatorSet:
+    def validators_at(self, block: int, epoch: int) -> ValidatorSet:
         self._asked("validators_at")
         return [members for first, members in self.sets if first <= block][-1]
+
+    def signing_keys_at(self, block: int) -> dict[Address, Binding]:
+        self._asked("signing_keys_at")
+        known = [(first, one) for first, members in self.sets if first <= block for one in members.members]
+        return {one.key: Binding(one.owner, first) for first, one in reversed(known)}
+
+    def params_hash_at(self, block: int) -> bytes:
+        self._asked("params_hash_at")
+        return self.params_hash
+
+    def rooted_through(self) -> int:
+        return max((one.epoch for one in self.roots()), default=0)
+
+    def call(self, contract: str, function: str, key: str) -> str:
+        """The owner account of a signing key."""
+        assert (contract, function) == ("Epochs", "validatorOf")
+        self._asked("call")
+        owners = {one.key: one.owner for _, members in self.sets for one in members.members}
+        return "0x" + owners.get(Address(bytes.fromhex(key[2:])), bytes(20)).hex()
 
     def manifests(self, epoch: int) -> list[ManifestPosted]:
         self._asked("manifests")

@@ -262,7 +262,7 @@ BROKEN: list[tuple[Callable[[World], None], str]] = [
     (break_listed, "is not to be had. Put it into the directory given by --files."),
     (break_journal, "signed.log has lost 1 of the signatures this key has given"),
     (break_record, "epoch-0000000001.json is damaged"),
-    (no_member, "is no validator's key in the network file"),
+    (no_member, "is no validator's key on chain"),
     (wrong_chain, "The chain has another id"),
     (no_chain, "No RPC address answers"),
     (far_behind, "The network's state cannot be taken up: the summary of epoch 1 is not to be had"),
