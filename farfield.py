@@ -11,6 +11,7 @@ GROUPS = {
     "validator": ("validator.command", "Run a validator, or audit an epoch yourself."),
     "map": ("coverage_maps.command", "Look at coverage: serve the map, read need and gaps."),
     "network": ("chain.command", "Show or check the network a network.json names."),
+    "gov": ("chain.governance.command", "Vote on what holders decide: parameters, validators, freezing, a wrong root."),
     "devnet": ("devnet.command", "A whole network on this machine, with a simulated radio ether."),
 }
 

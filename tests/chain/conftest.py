@@ -11,6 +11,7 @@ import pytest
 
 from chain.network import checksum
 from chain.sender import Sender
+from tests.chain.terminal import Terminal
 from tests.chain.world import Anvil, World, build_world
 
 
@@ -52,6 +53,12 @@ def make_world(anvil_chain: Anvil) -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture
+def terminal(make_world: Callable[..., World], tmp_path: Path) -> Terminal:
+    """A terminal on a network whose newest block is final, so that commands wait for nothing."""
+    return Terminal(make_world(confirmations=0), tmp_path)
 
 
 @pytest.fixture
