@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -33,11 +34,35 @@ directory_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group()
+COMMANDS = {
+    "locate": ("ownership", "Say where a hotspot stands now, or change what is known of its antenna."),
+    "shares": ("ownership", "Show who holds a hotspot, or what an account holds."),
+    "transfer": ("ownership", "Hand on shares of a hotspot."),
+    "claim": ("ownership", "Fetch what hotspots have earned, and pay the owner."),
+    "collect": ("ownership", "Pay the owner what was fetched already."),
+}
+
+
+class LazyCommands(click.Group):
+    """Imports a verb's module when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"hotspot.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=LazyCommands)
 def group() -> None:
     """Run a hotspot: beacon, witness, earn.
 
-    Exit codes: 0 fine, 1 failed, 2 usage, 5 nothing answers, 6 the key cannot be used, 8 other protocol version.
+    Exit codes: 0 fine, 1 failed, 2 usage, 3 not possible yet, 5 nothing answers, 6 the key cannot be used, 7 what
+    validators serve is not what the chain says, 8 other protocol version.
     """
 
 
