@@ -63,15 +63,13 @@ abstract contract Manifests is ValidatorSet {
     /// after it changed its key or left. A key that was replaced may not: whoever finds it could spoil the true post.
     function _checkPoster(Member memory member) private view {
         bool valid = member.owner != address(0)
-            && (
-                member.until == 0 || currentEpoch() < member.until || accountOf(member.owner).key == msg.sender
-            );
+            && (currentEpoch() < member.until || accountOf(member.owner).key == msg.sender);
         require(valid, NotAValidator(msg.sender));
     }
 
     /// @dev True if the owner of this key belonged to the set of an ended epoch with this stake.
     function _wasMember(Member memory member, uint256 epoch) private view returns (bool) {
-        return accountOf(member.owner).since <= epoch && (member.until == 0 || epoch < member.until);
+        return accountOf(member.owner).since <= epoch && epoch < member.until;
     }
 
     /// @notice True if this validator has posted its manifest of this epoch.

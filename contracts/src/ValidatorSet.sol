@@ -30,7 +30,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
         uint40 stake;
         /// First epoch in which it counts.
         uint24 from;
-        /// First epoch in which it does not count any more; 0 while no end is known.
+        /// First epoch in which it does not count any more; 2**24 - 1 while no end is known.
         uint24 until;
     }
 
@@ -79,6 +79,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
     uint256 internal constant SIGNATURE_BYTES = 65;
     /// @dev An epoch that has not closed this many epochs after its end never closes.
     uint256 internal constant CLOSING_EPOCHS = 7;
+    uint24 internal constant NO_END = type(uint24).max;
     /// @dev Base units in a token. Stakes are whole tokens.
     uint256 internal constant TOKEN = 1e18;
 
@@ -190,7 +191,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
             );
             uint40 stake = uint40(v.stake / TOKEN);
             _accounts[v.owner] = Account(v.key, stake, 0, true, true);
-            _members[v.key] = Member(v.owner, stake, 0, 0);
+            _members[v.key] = Member(v.owner, stake, 0, NO_END);
             total += stake;
             emit Admitted(v.owner, true);
             emit ValidatorJoined(v.owner, v.key, v.stake, 0, 1);
@@ -222,7 +223,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
         uint40 whole = uint40(stake / TOKEN);
         uint24 next = _nextEpoch();
         (account.stake, account.since) = (whole, next);
-        _bind(account, key, Member(msg.sender, whole, next, 0));
+        _bind(account, key, Member(msg.sender, whole, next, NO_END));
         uint64 id = _change(0, whole);
         emit ValidatorJoined(msg.sender, key, uint128(stake), next, id);
         if (stake > locked) token.lock(msg.sender, stake - locked);
@@ -241,7 +242,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
         require(_isStaying(account.key), NotAMember(msg.sender));
         uint24 next = _nextEpoch();
         old.until = next;
-        _bind(account, newKey, Member(msg.sender, old.stake, next, 0));
+        _bind(account, newKey, Member(msg.sender, old.stake, next, NO_END));
         uint64 id = _change(0, 0);
         emit KeyChanged(msg.sender, newKey, next, id);
     }
@@ -263,7 +264,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
     function unlocksAt(address owner) public view returns (uint256 time) {
         Account memory account = _accounts[owner];
         uint256 until = _members[account.key].until;
-        if (account.stake == 0 || until == 0) return 0;
+        if (account.stake == 0 || until == NO_END) return 0;
         time = _endOf(until + unbondingEpochs) - epochLength;
         uint256 founders = uint256(genesis) + founderLock;
         if (account.founder && founders > time) time = founders;
@@ -318,14 +319,14 @@ abstract contract ValidatorSet is Clock, EIP712 {
         return set.nextId;
     }
 
+    /// @dev Stays below NO_END: a set that old changes no more, after 16.7 million epochs.
     function _nextEpoch() private view returns (uint24) {
-        return SafeCast.toUint24(currentEpoch() + 1);
+        return SafeCast.toUint24(currentEpoch() + 2) - 1;
     }
 
     /// @dev True if the key belongs to the set of the next epoch as things stand.
     function _isStaying(address key) internal view returns (bool) {
-        Member memory member = _members[key];
-        return member.owner != address(0) && member.until == 0;
+        return _members[key].until == NO_END;
     }
 
     function _isStake(uint256 stake) private pure returns (bool) {
@@ -397,7 +398,8 @@ abstract contract ValidatorSet is Clock, EIP712 {
     }
 
     function _counts(Member memory member, uint256 epoch) private pure returns (bool) {
-        return member.owner != address(0) && member.from <= epoch && (member.until == 0 || epoch < member.until);
+        // A key nobody has bound ends at epoch 0.
+        return member.from <= epoch && epoch < member.until;
     }
 
     // --- views ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
+    function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
     function expectRevert() external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
@@ -21,8 +22,10 @@ interface Vm {
     function publicKeyP256(uint256 key) external pure returns (uint256 x, uint256 y);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
+    function setEnv(string calldata name, string calldata value) external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function signP256(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 s);
+    function toString(uint256 value) external pure returns (string memory);
     function warp(uint256 timestamp) external;
 }
 
