@@ -296,6 +296,10 @@ class ChainReader:
         """Base units that existed from the first: the first validators' stakes."""
         return int(self.call("FarfieldToken", "genesisSupply"))
 
+    def minted(self) -> int:
+        """Base units minted since genesis, burned since or not, at the final block."""
+        return int(self._final_call("FarfieldToken", "minted"))
+
     def balance_of(self, account: bytes) -> int:
         """Base units an account holds, at the final block."""
         return int(self._final_call("FarfieldToken", "balanceOf", checksum(account)))

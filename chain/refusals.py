@@ -1,4 +1,4 @@
-"""What each custom error of our contracts means, in a sentence with what to do, and how revert data becomes one."""
+"""How revert data of our contracts becomes a sentence with what to do."""
 
 from __future__ import annotations
 
@@ -9,53 +9,22 @@ from typing import Any
 
 from chain.artifacts import NAMES, artifact
 from chain.errors import ContractRefused
+from chain.network import checksum
+from chain.sentences import SENTENCES
 from protocol.keys import keccak256
 
-SENTENCES = {
-    "NotAValidator": "{caller} signs for no validator. Use the key that was registered for this validator.",
-    "EpochNotOver": "Epoch {epoch} has not ended on chain yet; it ends at {endsAt:time}. Wait for it.",
-    "EpochClosed": "Epoch {epoch} took manifests until {closedAt:time}. Nothing can be added to it any more.",
-    "NoManifestForSetUp": "Epoch 0 is set-up and has no manifests. Begin with epoch 1.",
-    "AlreadyPosted": "The manifest of epoch {epoch} is on chain already. There is nothing left to do.",
-    "WrongNumberOfSignatures": "{count} signatures were given; the contract takes 1 to 64. Leave the others out.",
-    "BadSignatureLength": "Signature {index} has {length} bytes instead of 65. Collect it again.",
-    "EpochNotNew": "A root of epoch {lastEpoch} is on chain already. That of epoch {epoch} is not needed any more.",
-    "WrongSet": "Validator set {setId} signed, but set {current} is in force. Sign again with its number.",
-    "RootPending": "The root of epoch {epoch} is in its challenge window until {activeAt:time}. Submit after that.",
-    "TotalFell": "The root grants {cumTotal:far}, less than the {before:far} granted before. Compute it again.",
-    "AboveEmission": "The root grants {cumTotal:far}, above the {emitted:far} emitted so far. Compute it again.",
-    "BadSignature": "Signature {index} is not a valid one. Collect it again.",
-    "SignersNotAscending": "Signature {index} is out of order or doubled. Sort the signatures by signer.",
-    "UnknownSigner": "Signature {index} is not one of a validator. Leave it out.",
-    "NoQuorum": "The signers hold {signed:far} of {total:far} staked, not more than two thirds. Collect more.",
-    "NotAnId": "{id} is neither an account nor a hotspot. Check the id.",
-    "NotRegistered": "Hotspot {id:id} is not registered, so nobody can be paid for it. Register it first.",
-    "BadProof": "The live root has no such amount for {id:id}. Ask for the proof of the newest live epoch.",
-    "NothingToClaim": "{id:id} has been paid {cumulative:far} already. Wait until the next root is live.",
-    "AboveTotal": "The claims come to {claimed:far}, above the root's {cumTotal:far}. Report it: the root is wrong.",
-    "AlreadyRegistered": "Hotspot {id:id} is registered already. There is nothing left to do.",
-    "NoOwner": "The owner must be an account other than 0. Give the owner's address.",
-    "UnknownKind": "Kind {kind} is not known; it is 0 fixed, 1 mapper, 2 fixed Wi-Fi or 3 mapper Wi-Fi. Choose one.",
-    "NotACell": "{cell:cell} is not an H3 cell of resolution 9 to 12. Choose the place again.",
-    "GainOutOfRange": "A gain of {gain} hundredths of a dBi is outside -1000 to 1500. Correct the antenna's gain.",
-    "BadDeviceSignature": "Hotspot {id:id} did not sign these values for this network. Let the device sign again.",
-    "ChainIdTooLarge": "Chain id {chainId} does not fit into 64 bits. Choose another chain.",
-    "WindowsDoNotFit": "The windows take {windows} s of an epoch of {epochLength} s. Make them shorter.",
-    "NoEmission": "First emission and halving epochs must be positive. Correct the parameters.",
-    "WrongContract": "{contractAddress} is not the contract of this network. Deploy all three together.",
-    "WrongNumberOfValidators": "{count} validators were given; a network starts with 1 to 64. Correct the first set.",
-    "BadValidator": "Validator {owner} needs an owner, a key and a locked stake of its own. Correct the first set.",
-    "StakesDoNotMatch": "{stakers} stakers and {stakes} stakes were given. Give one stake for each.",
-    "OnlyEpochs": "Only the Epochs contract creates tokens. Claim through it.",
-    "BalanceLocked": "{account} would keep {balance:far}, but {locked:far} are locked as stake. Send less.",
-    "ERC20InsufficientBalance": "{sender} holds {balance:far} and would need {needed:far}. Send less.",
-    "ERC20InsufficientAllowance": "{spender} may spend {allowance:far} and would need {needed:far}. Approve more.",
-    "ERC2612ExpiredSignature": "The permit expired at {deadline:time}. Sign a new one.",
-    "ERC2612InvalidSigner": "The permit was signed by {signer}, not by {owner}. Let the owner sign.",
-}
-"""By the error's name, with its arguments by the contract's own names; FORMATS has the ways to print them."""
-
 PANIC = "Panic"
+TEXT_ERROR = keccak256(b"Error(string)")[:4]
+PROPOSAL_STATES = (
+    "not open for votes yet",
+    "open for votes",
+    "withdrawn",
+    "defeated",
+    "passed and not queued yet",
+    "queued and not due yet",
+    "expired",
+    "executed",
+)
 BASE_UNITS = 10**18
 
 
@@ -87,18 +56,27 @@ def far(base_units: int) -> str:
     return f"{whole}.{rest:018d}".rstrip("0").rstrip(".") + " FAR"
 
 
+def _state(number: int) -> str:
+    return PROPOSAL_STATES[number] if number < len(PROPOSAL_STATES) else f"in state {number}"
+
+
 FORMATS: Mapping[str, Callable[[Any], str]] = {
     "": str,
     "time": moment,
     "id": _identity,
     "far": far,
     "cell": "{:x}".format,
+    "hash": lambda value: "0x" + bytes(value).hex(),
+    "proposal": "0x{:064x}".format,
+    "state": _state,
 }
 
 
 def refused(data: bytes) -> ContractRefused:
     """The refusal that revert data stands for, whichever of our contracts it came from."""
     known = _errors().get(data[:4])
+    if data[:4] == TEXT_ERROR:
+        return _told(data)
     if known is None:
         name = PANIC if data[:4] == keccak256(b"Panic(uint256)")[:4] else ""
         return ContractRefused(name, f"The contract refuses without naming a reason (0x{data.hex()[:72]}). Report it.")
@@ -106,17 +84,20 @@ def refused(data: bytes) -> ContractRefused:
         values = _decode([one["type"] for one in known["inputs"]], data[4:])
     except ValueError:
         return ContractRefused(known["name"], f"The contract refuses with {known['name']}. Report it.")
-    arguments = {one["name"]: value for one, value in zip(known["inputs"], values, strict=True)}
-    return ContractRefused(known["name"], sentence(known["name"], arguments))
+    arguments = {
+        one["name"]: _Shown(checksum(bytes.fromhex(value[2:])) if one["type"] == "address" else value)
+        for one, value in zip(known["inputs"], values, strict=True)
+    }
+    return ContractRefused(known["name"], SENTENCES[known["name"]].format(**arguments))
 
 
-def sentence(name: str, arguments: Mapping[str, Any]) -> str:
-    """The sentence of a custom error; an error without one is named with its arguments."""
-    template = SENTENCES.get(name)
-    if template is None:
-        shown = ", ".join(f"{key} {value}" for key, value in arguments.items())
-        return f"The contract refuses with {name}({shown}). Report it."
-    return template.format(**{key: _Shown(value) for key, value in arguments.items()})
+def _told(data: bytes) -> ContractRefused:
+    """A refusal in words, as contracts of others give it."""
+    try:
+        (words,) = _decode(["string"], data[4:])
+    except ValueError:
+        words = "no reason that can be read"
+    return ContractRefused("Error", f"The contract refuses: {words[:200]}. Report it.")
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chain.calls import register
-from chain.deploy import FirstValidator, Plan, deploy
+from chain.deploy import Plan, deploy
 from chain.network import NetworkFile, ValidatorEntry, checksum, dump
 from chain.reader import ChainReader
 from chain.sender import Sender
@@ -28,7 +28,6 @@ from protocol.rulebook import TEXT
 from validator.keys import create_key
 
 CHAIN_ID = 31_337
-STAKE = 100_000 * 10**18
 COIN_WEI = 10**24
 """Native coin anvil gives a devnet account to pay gas with; worth nothing."""
 SETUP_S, HOTSPOTS_SET_UP_PER_S = 25, 4
@@ -101,7 +100,7 @@ def found(layout: Layout, scenario: Scenario, ports: Ports, map_url: str) -> Fou
     genesis_ms = (int(time.time()) + setup_s) * 1_000 - params.epoch.length_ms
     digest = params_hash(params_file, TEXT)
     members = [_validator_keys(layout, number, url) for number in range(1, VALIDATORS + 1)]
-    plan = Plan(genesis_ms, params.epoch, params.emission, digest, tuple(members))
+    plan = Plan.of(params, digest, genesis_ms, members)
     deployer = secrets.token_bytes(32)  # used once and never stored: it holds no role afterwards
     give_coin(url, _account(deployer))
     deployed = deploy(url, deployer, CHAIN_ID, plan)
@@ -114,8 +113,8 @@ def found(layout: Layout, scenario: Scenario, ports: Ports, map_url: str) -> Fou
         deployed_block=deployed.block,
         params_hash=digest,
         validators=tuple(
-            ValidatorEntry(one.owner, one.key, f"127.0.0.1:{port}")
-            for one, port in zip(members, ports.validators, strict=True)
+            ValidatorEntry(owner, key, f"127.0.0.1:{port}")
+            for (owner, key), port in zip(members, ports.validators, strict=True)
         ),
         map_url=map_url,
         confirmations=None,
@@ -139,13 +138,14 @@ def _account(secret: bytes) -> Address:
     return quorum_address(coincurve.PrivateKey(secret))
 
 
-def _validator_keys(layout: Layout, number: int, url: str) -> FirstValidator:
-    """A validator's signing key and, kept apart from it, the key of its owner account."""
+def _validator_keys(layout: Layout, number: int, url: str) -> tuple[Address, Address]:
+    """The accounts of a validator's owner key and, kept apart from it, of its signing key; both can pay gas."""
     directory = layout.validator(number)
     signing = create_key(directory / "validator.key")
     owner = create_key(directory / "owner.key")
-    give_coin(url, quorum_address(signing))
-    return FirstValidator(quorum_address(owner), quorum_address(signing), STAKE)
+    for key in (owner, signing):
+        give_coin(url, quorum_address(key))
+    return quorum_address(owner), quorum_address(signing)
 
 
 def register_all(layout: Layout, network: NetworkFile, scenario: Scenario, ports: Ports) -> None:

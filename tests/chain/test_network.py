@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.network import (
+    CONTRACTS,
     MAX_FILE_BYTES,
     Contracts,
     NetworkFile,
@@ -40,7 +41,7 @@ def networks() -> st.SearchStrategy[NetworkFile]:
         chain_id=st.integers(1, 2**64 - 1),
         genesis_hash=hashes,
         rpc_urls=st.lists(st.just("http://127.0.0.1:8545"), min_size=1, max_size=3).map(tuple),
-        contracts=st.builds(Contracts, addresses, addresses, addresses),
+        contracts=st.builds(Contracts, *[addresses] * len(CONTRACTS)),
         deployed_block=st.integers(0, 2**40),
         params_hash=hashes,
         validators=st.lists(st.builds(ValidatorEntry, addresses, addresses, texts), max_size=4).map(tuple),
@@ -57,7 +58,7 @@ def tree(**changes: Any) -> dict[str, Any]:
         "chain_id": 31337,
         "genesis_hash": "0x" + "11" * 32,
         "rpc_urls": ["http://127.0.0.1:8545"],
-        "contracts": {"token": "0x" + "01" * 20, "hotspots": "0x" + "02" * 20, "epochs": "0x" + "03" * 20},
+        "contracts": {name: "0x" + f"0{at}" * 20 for at, name in enumerate(CONTRACTS, 1)},
         "deployed_block": 3,
         "params_hash": "0x" + "22" * 32,
         "validators": [{"owner": "0x" + "04" * 20, "key": "0x" + "05" * 20, "endpoint": "127.0.0.1:7000"}],

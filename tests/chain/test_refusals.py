@@ -9,7 +9,8 @@ import pytest
 
 from chain.artifacts import NAMES, artifact
 from chain.libraries import Web3
-from chain.refusals import SENTENCES, far, refused
+from chain.refusals import far, refused
+from chain.sentences import SENTENCES
 from protocol.keys import keccak256
 from tests.factories import ROOT
 
@@ -29,10 +30,24 @@ def declared(source: Path) -> set[str]:
     return set(re.findall(r"^\s*error (\w+)\(", source.read_text(), re.MULTILINE))
 
 
-def test_every_error_of_our_own_sources_has_a_sentence() -> None:
+def test_every_custom_error_of_the_abi_has_a_sentence() -> None:
+    assert len(ERRORS) > 100
+    assert set(ERRORS) - set(SENTENCES) == set()
+
+
+def test_every_error_of_our_own_sources_is_in_the_abi() -> None:
     ours = set().union(*(declared(source) for source in SOURCES))
-    assert len(ours) > 20
-    assert ours - set(SENTENCES) == set()
+    assert len(ours) > 50
+    assert ours - set(ERRORS) == set()
+
+
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_a_sentence_says_what_to_do(name: str) -> None:
+    """It is a sentence on what is wrong, and one with the next step."""
+    template = SENTENCES[name]
+    assert template.endswith(".")
+    assert len(re.findall(r"\. [A-Z]", template)) >= 1
+    assert template.isascii()
 
 
 def test_no_sentence_is_left_over() -> None:
@@ -50,6 +65,25 @@ def test_every_error_becomes_a_sentence(name: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\1", b"\1\2\3\4", encoded("EpochNotOver")[:20]])
 def test_revert_data_without_a_known_error_is_told_all_the_same(data: bytes) -> None:
     assert refused(data).sentence.endswith("Report it.")
+
+
+def test_words_of_others_are_passed_on() -> None:
+    data = keccak256(b"Error(string)")[:4] + Web3().codec.encode(["string"], ["not today"])
+    assert refused(data).sentence == "The contract refuses: not today. Report it."
+    assert refused(data[:10]).name == "Error"
+
+
+def test_addresses_are_written_with_their_capitals() -> None:
+    address = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+    data = keccak256(b"NotAdmitted(address)")[:4] + Web3().codec.encode(["address"], [address])
+    assert address in refused(data).sentence
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_every_state_of_a_proposal_has_words(number: int) -> None:
+    data = keccak256(b"GovernorUnexpectedProposalState(uint256,uint8,bytes32)")[:4]
+    sentence = refused(data + Web3().codec.encode(["uint256", "uint8", "bytes32"], [1, number, bytes(32)])).sentence
+    assert ("state 8" in sentence) == (number == 8)
 
 
 def test_a_panic_is_named() -> None:

@@ -121,6 +121,9 @@ class Anvil:
         """Time of the newest block."""
         return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
+    def block_number(self) -> int:
+        return int(self.rpc("eth_blockNumber"), 16)
+
     def warp(self, to_s: int) -> None:
         """The next block, mined at once, has this timestamp."""
         self.rpc("evm_setNextBlockTimestamp", to_s)
@@ -162,9 +165,19 @@ def validator_key(number: int) -> coincurve.PrivateKey:
     return coincurve.PrivateKey(bytes([0xA0]) + number.to_bytes(31, "big"))
 
 
+def owner_key(number: int) -> bytes:
+    """The secret of the owner account of validator `number`."""
+    return bytes([0xB0]) + number.to_bytes(31, "big")
+
+
 def owner_account(number: int) -> Address:
     """The owner account of validator `number`."""
-    return quorum_address(coincurve.PrivateKey(bytes([0xB0]) + number.to_bytes(31, "big")))
+    return quorum_address(coincurve.PrivateKey(owner_key(number)))
+
+
+def checksum_of(secret: bytes) -> str:
+    """The account of a secret, as people write it."""
+    return checksum(quorum_address(coincurve.PrivateKey(secret)))
 
 
 @dataclass(frozen=True)
