@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -21,12 +22,36 @@ def _end(sentence: str, code: int = FAILED) -> None:
     sys.exit(code)
 
 
-@click.group()
+COMMANDS = {
+    "stake": "validator.staking.command",
+    "unstake": "validator.staking.command",
+    "set-key": "validator.staking.command",
+    "suspend": "validator.staking.command",
+    "veto": "validator.staking.brakes",
+    "pause": "validator.staking.brakes",
+}
+"""Verbs of modules that are imported when they are used."""
+
+
+class LazyCommands(click.Group):
+    """The commands below and those of COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=LazyCommands)
 def group() -> None:
     """Run a validator, or audit an epoch yourself.
 
-    Exit codes: 0 fine, 1 failed, 2 usage, 5 unreachable, 6 key, 7 the audit found a difference, 8 another protocol
-    version.
+    Exit codes: 0 fine, 1 failed, 2 usage, 3 not possible yet, 5 unreachable, 6 key, 7 the audit found a difference,
+    8 another protocol version.
     """
 
 
