@@ -20,8 +20,7 @@ def live_submission(reader: ChainReader) -> RootSubmitted | None:
     root, _, epoch, _ = reader.call("Epochs", "live")
     if epoch == 0:
         return None
-    head = reader.rpc.web3.eth.block_number
-    found = scan(reader, RootSubmitted, head, [epoch.to_bytes(32, "big")])
+    found = scan(reader, RootSubmitted, reader.head(), [epoch.to_bytes(32, "big")])
     return next((one for one in found if one.root == bytes(root)), None)
 
 

@@ -106,8 +106,7 @@ def short(number: int) -> str:
 
 def proposals(reader: ChainReader) -> list[Proposed]:
     """All proposals up to the newest block, oldest first. ChainUnavailable."""
-    head = reader.rpc.web3.eth.block_number
-    return [_proposed(reader.network, one) for one in scan(reader, ProposedEvent, head)]
+    return [_proposed(reader.network, one) for one in scan(reader, ProposedEvent, reader.head())]
 
 
 def _proposed(network: NetworkFile, event: ProposedEvent) -> Proposed:
@@ -124,7 +123,7 @@ def _proposed(network: NetworkFile, event: ProposedEvent) -> Proposed:
 def standing(reader: ChainReader, proposed: Proposed) -> Standing:
     """Where a proposal stands now."""
     against, in_favour, abstained = reader.call("FarfieldGovernor", "proposalVotes", proposed.id)
-    now_s = reader.rpc.web3.eth.get_block("latest")["timestamp"]
+    now_s = reader.fresh_block(reader.head()).timestamp_ms // MS
     known = now_s > proposed.vote_start_s
     return Standing(
         proposed=proposed,

@@ -295,8 +295,7 @@ def _hotspots(opened: Session, holder: Any, hotspot_ids: tuple[bytes, ...]) -> t
         for one in ids:
             _registered(opened.reader, one)
         return [holding(opened.reader, one, holder) for one in ids], ids
-    head = opened.reader.rpc.web3.eth.block_number
-    mine = hotspots_of(opened.reader, holder, head)
+    mine = hotspots_of(opened.reader, holder, opened.reader.head())
     return mine, [one.hotspot_id for one in mine]
 
 

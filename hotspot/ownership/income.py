@@ -11,6 +11,7 @@ from typing import TypeVar
 from chain.calls import Call, Claim, claim_many, collect_for
 from chain.claims import claims_of, live_submission
 from chain.events import Collected, Decoder, Deposited, RootSubmitted
+from chain.log_scan import logs_of
 from chain.network import NetworkFile
 from chain.reader import ChainReader
 from chain.refusals import far
@@ -136,8 +137,7 @@ class Paid:
 def paid(reader: ChainReader, holder: Address, receipts: Sequence[Receipt]) -> Paid:
     """What final transactions paid a holder, from their events."""
     decoder, found = Decoder(), Paid(0, 0)
-    logs = [log for one in receipts for log in reader.rpc.web3.eth.get_transaction_receipt(one.hash)["logs"]]
-    for log in logs:
+    for log in (log for one in receipts for log in logs_of(reader, one.hash)):
         event = decoder.decode("Hotspots", log, 0)
         if isinstance(event, Collected) and event.holder == holder:
             found = replace(found, collected=found.collected + event.amount)

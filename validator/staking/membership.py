@@ -62,7 +62,7 @@ def membership(reader: ChainReader, owner: Address) -> Membership:
         stake=stake * TOKEN,
         admitted=admitted,
         unlocks_at_s=reader.call("Epochs", "unlocksAt", checksum(owner)),
-        now_s=reader.rpc.web3.eth.get_block("latest")["timestamp"],
+        now_s=reader.fresh_block(reader.head()).timestamp_ms // 1_000,
     )
 
 
