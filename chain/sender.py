@@ -99,15 +99,17 @@ class Sender:
         """Gas the call would take now; ContractRefused if it would fail, with the reason in a sentence."""
         return int(self._request("eth_estimateGas", [self._transaction(call), "pending"]), 16)
 
-    def send(self, call: Call, *, force: bool = False) -> bytes:
+    def send(self, call: Call, *, force: bool = False, most_gas: int | None = None) -> bytes:
         """Sends a call and returns the transaction's hash; the transaction is on disk before it leaves.
 
         ContractRefused if a simulation says it would fail, unless `force`; TransactionFailed if the chain does not
-        take it. When the chain falls silent just then, the hash is returned all the same: `wait` or `recover` send it
-        again.
+        take it, or if its gas limit would be above `most_gas`. When the chain falls silent just then, the hash is
+        returned all the same: `wait` or `recover` send it again.
         """
         self._reader.rpc.provider.doubt()  # nothing is signed before the chain has shown which one it is
         gas = self._gas(call, force)
+        if most_gas is not None and gas > most_gas:
+            raise TransactionFailed(f"To {call.what} takes {gas:,} gas, above the limit of {most_gas:,}.")
         with self._lock:
             nonce = self._next_nonce()
             attempt = self._sign(call, nonce, gas, self._current_fees())

@@ -18,6 +18,8 @@ from protocol.records import REGISTRATION, Registration
 from validator.clock import Clock
 
 DAY_MS = 86_400_000
+MOST_GAS = 400_000
+"""Twice what a registration takes. An owner that is a contract is told of its shares and may do anything then."""
 
 
 class RelayRefusedError(Exception):
@@ -57,7 +59,8 @@ class Relay:
             raise RelayRefusedError("The registration is not signed by the device key it names.")
         self._spend(registration.owner, host)
         try:
-            transaction = self._sender.send(register(self._reader.network, registration, signature))
+            call = register(self._reader.network, registration, signature)
+            transaction = self._sender.send(call, most_gas=MOST_GAS)
         except ChainUnavailable:
             self._give_back(registration.owner, host)
             raise

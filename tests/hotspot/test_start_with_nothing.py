@@ -10,31 +10,39 @@ import pytest
 from chain.network import checksum
 from chain.sender import Sender
 from hotspot import keys as device_keys
+from protocol.ids import Address
 from protocol.parameters import Relay as Limits
 from protocol.records import Registration
 from tests.chain.terminal import FAR, Person, Terminal
-from tests.chain.world import FEES, RELAYER
+from tests.chain.world import FEES, RELAYER, device
 from tests.hotspot.evidence_server import publish, serving
 from tests.hotspot.fake_validator import FakeValidator
 from validator.clock import SystemClock
-from validator.relay import Relay
+from validator.relay import Relay, RelayRefusedError
 
+COUNT_DOWN = "5b6001900380600457"
+TAKES_SHARES = "f23a6e61"
 FIRST, SECOND = 30 * FAR + 7, 90 * FAR + 10_003
 
 
 @pytest.fixture
-def validator(terminal: Terminal, tmp_path: Path) -> Iterator[FakeValidator]:
-    """Relays with the product's own relay, which pays from its own key."""
-    reader = terminal.world.reader
-    sender = Sender(reader, RELAYER, tmp_path / "relay.sqlite")
-    relay = Relay(reader, sender, Limits(per_owner=8, per_address=8, per_day=8), SystemClock())
+def relay(terminal: Terminal, tmp_path: Path) -> Iterator[Relay]:
+    """The product's own relay, which pays from its own key."""
+    sender = Sender(terminal.world.reader, RELAYER, tmp_path / "relay.sqlite")
+    limits = Limits(per_owner=8, per_address=8, per_day=8)
+    yield Relay(terminal.world.reader, sender, limits, SystemClock())
+    sender.close()
+
+
+@pytest.fixture
+def validator(terminal: Terminal, relay: Relay) -> Iterator[FakeValidator]:
+    """Asks the relay for every registration it is sent."""
 
     def register(registration: Registration, signature: bytes) -> bytes:
         return relay.register(registration, signature, "127.0.0.1").transaction_hash
 
     with serving(terminal, register) as one:
         yield one
-    sender.close()
 
 
 def test_a_key_with_nothing_registers_earns_pays_its_fee_and_is_paid(
@@ -97,6 +105,23 @@ def test_the_owner_may_be_any_account(terminal: Terminal, owner_of_nothing: Pers
     assert terminal.transactions(owner_of_nothing.account) == 0
     [row] = terminal.json("hotspot", "shares", "--owner", owner_of_nothing.text)["hotspots"]
     assert row["holders"] == [{"holder": checksum(owner_of_nothing.account), "shares": 10_000, "collectable": "0"}]
+
+
+@pytest.mark.parametrize(("counts_to", "relayed"), [(10, True), (40_000, False)])
+def test_an_owner_that_is_a_contract_may_not_spend_the_relayers_gas(
+    terminal: Terminal, relay: Relay, counts_to: int, relayed: bool
+) -> None:
+    owner = Address(b"\xaa" * 20)
+    code = f"62{counts_to:06x}{COUNT_DOWN}7f{TAKES_SHARES}{'00' * 28}5f5260205ff3"
+    terminal.world.anvil.rpc("anvil_setCode", checksum(owner), "0x" + code)
+    registration = device(1).registration(owner)
+    signature = terminal.world.sign_registration(device(1), registration)
+    if relayed:
+        relay.register(registration, signature, "127.0.0.1")
+        assert terminal.world.call("Hotspots", "balanceOf", checksum(owner), int.from_bytes(device(1).id)) == 10_000
+    else:
+        with pytest.raises(RelayRefusedError, match="gas, above the limit of 400,000"):
+            relay.register(registration, signature, "127.0.0.1")
 
 
 @pytest.fixture

@@ -314,7 +314,7 @@ class FakeSender:
     refuse: Exception | None = None
     recovered: int = 0
 
-    def send(self, call: Call) -> bytes:
+    def send(self, call: Call, *, most_gas: int | None = None) -> bytes:
         self.chain._asked("send")
         if self.refuse is not None:
             raise self.refuse
