@@ -13,6 +13,7 @@ from typing import Any
 
 from chain.calls import register
 from chain.deploy import Plan, deploy
+from chain.key_files import create_key
 from chain.network import NetworkFile, ValidatorEntry, checksum, dump
 from chain.reader import ChainReader
 from chain.sender import Sender
@@ -25,7 +26,6 @@ from protocol.keys import quorum_address
 from protocol.parameters import Parameters, params_hash, parse
 from protocol.records import REGISTRATION, Registration
 from protocol.rulebook import TEXT
-from validator.keys import create_key
 
 CHAIN_ID = 31_337
 COIN_WEI = 10**24

@@ -17,6 +17,7 @@ from typing import Any
 from chain.errors import ChainError
 from chain.events import Deposited, RootSubmitted
 from chain.history import History
+from chain.key_files import load_key
 from chain.network import load as load_network
 from chain.reader import ChainReader
 from chain.sender import Sender
@@ -37,7 +38,6 @@ from protocol.parameters import Parameters, parse
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
 from validator.disk import Disk
-from validator.keys import load_key
 from validator.rules import NetworkRules, load_rules
 from validator.sources import BlobSource
 from validator.wire.client import PeerClient

@@ -78,10 +78,10 @@ def start(ports: Any, *, directory: Path, **flags: Any) -> None:
     import asyncio
 
     from chain.errors import ChainError
+    from chain.key_files import KeyFileError
     from chain.network import NetworkFileError
     from validator.config import ConfigError, load
     from validator.daemon import StartError, run
-    from validator.keys import KeyFileError
 
     _log_json()
     try:
@@ -251,8 +251,8 @@ def keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def new(key_file: Path, as_json: bool) -> None:
     """Make a signing key in a file only you can read."""
+    from chain.key_files import KeyFileError, create_key
     from protocol.keys import quorum_address
-    from validator.keys import KeyFileError, create_key
 
     try:
         address = "0x" + quorum_address(create_key(key_file)).hex()

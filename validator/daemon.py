@@ -14,6 +14,7 @@ import structlog
 
 from chain.errors import ChainError, ChainUnavailable
 from chain.history import History
+from chain.key_files import load_key
 from chain.network import NetworkFile, checksum, load
 from chain.reader import ChainReader
 from chain.sender import Sender
@@ -28,7 +29,6 @@ from validator.disk import Disk
 from validator.epoch_files import DamagedRecordError, EpochFiles
 from validator.gateway import Gateway
 from validator.inbox import Inbox
-from validator.keys import load_key
 from validator.peers import Availability
 from validator.relay import Relay
 from validator.rules import NetworkRules, RulesError, find_params_file, load_rules, toml_files

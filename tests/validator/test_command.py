@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 import farfield
 from chain.errors import ChainUnavailable
+from chain.key_files import KeyFileError, load_key
 from chain.network import dump
 from protocol.keys import quorum_address
 from tests.validator.nodes import LocalNetwork, owner_of
@@ -20,7 +21,6 @@ from validator import command, daemon
 from validator.audit import Audit, AuditImpossibleError, OtherVersionError
 from validator.config import Config
 from validator.daemon import StartError
-from validator.keys import KeyFileError, load_key
 
 
 def typed(*words: str) -> Result:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from chain.key_files import KeyFileError, create_key, load_key
 from tests.factories import validator_key
 from validator.config import Config, ConfigError, load
-from validator.keys import KeyFileError, create_key, load_key
 
 
 def write(directory: Path, text: str) -> Path:

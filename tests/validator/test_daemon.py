@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from chain.errors import ChainUnavailable, TransactionFailed
+from chain.key_files import KeyFileError
 from chain.network import dump
 from protocol.keys import EpochRoot
 from tests.factories import DEVNET_FILE, validator_key
@@ -38,7 +39,6 @@ from validator import daemon
 from validator.config import Config
 from validator.daemon import Ports, StartError
 from validator.disk import Disk
-from validator.keys import KeyFileError
 from validator.signer import Signer
 
 DEVICES = three_devices()
