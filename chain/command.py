@@ -1,4 +1,4 @@
-"""farfield network: show and check. Heavy libraries are imported by the command that needs them."""
+"""farfield network: show, check, deploy. Heavy libraries are imported by the command that needs them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from chain.deploy_command import deploy
 
 if TYPE_CHECKING:
     from chain.reader import ChainReader
@@ -20,17 +22,20 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 @click.group()
 def group() -> None:
-    """Show or check the network a network.json names.
+    """Show or check the network a network.json names, or deploy one.
 
     Exit codes: 0 fine, 1 the file cannot be used, 2 usage, 3 something is wrong with the network, 5 unreachable.
     """
+
+
+group.add_command(deploy)
 
 
 @group.command()
 @network_option
 @json_option
 def show(network: str, as_json: bool) -> None:
-    """Print what a network is: contracts, validators, windows, emission, and what is simulated."""
+    """Print what a network is: contracts, genesis, emission, fees, the vote's rules, and what is simulated."""
     from chain import describe
     from chain.errors import ChainError
 

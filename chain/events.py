@@ -258,6 +258,22 @@ class Cancelled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleGranted(Event):
+    """An account may do more in the Timelock from now on."""
+
+    role: bytes
+    account: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRevoked(Event):
+    """An account may do less in the Timelock from now on."""
+
+    role: bytes
+    account: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed(Event):
     """`amount` base units were minted to `payee` for `leaf_id`, by the root of `epoch`."""
 
@@ -308,6 +324,7 @@ PLACE: dict[str, Field] = {
 }
 OWNER: dict[str, Field] = {"owner": ("owner", _address)}
 CHANGE: dict[str, Field] = OWNER | {"effective_epoch": ("effectiveEpoch", _same), "set_id": ("setId", _same)}
+ROLE: dict[str, Field] = {"role": ("role", bytes), "account": ("account", _address)}
 PROPOSAL: dict[str, Field] = {"proposal_id": ("proposalId", _same)}
 
 KNOWN: dict[tuple[str, str], tuple[type[Event], dict[str, Field]]] = {
@@ -406,6 +423,8 @@ KNOWN: dict[tuple[str, str], tuple[type[Event], dict[str, Field]]] = {
     ("FarfieldGovernor", "ProposalQueued"): (Queued, PROPOSAL | {"due_ms": ("etaSeconds", _milliseconds)}),
     ("FarfieldGovernor", "ProposalExecuted"): (Executed, PROPOSAL),
     ("FarfieldGovernor", "ProposalCanceled"): (Cancelled, PROPOSAL),
+    ("TimelockController", "RoleGranted"): (RoleGranted, ROLE),
+    ("TimelockController", "RoleRevoked"): (RoleRevoked, ROLE),
 }
 """What this release has a use for, by contract and the event's name there. A source named "" is all arguments."""
 EMITTERS = tuple(dict.fromkeys(contract for contract, _ in KNOWN))

@@ -175,6 +175,15 @@ def parse(text: bytes) -> NetworkFile:
     )
 
 
+def parse_validators(text: bytes) -> tuple[ValidatorEntry, ...]:
+    """Validators in the bytes of a JSON list, each as a network file has it."""
+    try:
+        tree = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise NetworkFileError(f"The validators are not JSON ({error}). Give a list as in a network.json.") from error
+    return _list(tree, "validators", _validator, 1, MAX_VALIDATORS)
+
+
 def _check_keys(tree: Any, names: tuple[str, ...], where: str) -> None:
     if not isinstance(tree, dict):
         raise NetworkFileError(f"{where} should be an object with keys. {ASK}")

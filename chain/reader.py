@@ -241,6 +241,11 @@ class ChainReader:
 
     # --- contracts -----------------------------------------------------------------------------------------------
 
+    def head(self) -> int:
+        """The number of the newest block, final or not."""
+        with _translated():
+            return int(self.rpc.web3.eth.block_number)
+
     def code(self, address: bytes) -> bytes:
         """What stands at an address now; b"" if no contract does."""
         with _translated():
