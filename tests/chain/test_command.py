@@ -39,7 +39,14 @@ def test_shows_windows_contracts_and_what_is_simulated(world: World, saved: Path
         "close 12 s after",
         "a root waits 10 s",
         "1000000 FAR an epoch, halved every 4 epochs",
-        "4000000 FAR, of which 4000000 FAR since genesis",
+        "4000000 FAR: 4000000 FAR of genesis, 0 FAR minted since, 0 FAR burned",
+        "genesis      4000000 FAR in all, staked, and locked until ",
+        "1000000 FAR of 0x",
+        "fees         50 FAR to register, 20 FAR to move, burned",
+        "vote         begins 5 s after the proposal and lasts 30 s",
+        "timelock     10 s from a decision to its execution",
+        "quorum       4 % of all tokens; 1000 FAR of votes to propose",
+        "stays locked for 8 epochs",
     ):
         assert words in result.output
 
@@ -54,7 +61,11 @@ def test_shows_json(world: World, saved: Path) -> None:
     shown = json.loads(run(saved, world.network, "show", "--json").output)
     assert shown["file"] == json.loads(dump(world.network))
     assert shown["chain"]["windows_ms"]["epoch"] == 60_000
-    assert shown["chain"]["supply"] == {"genesis": str(4 * STAKE), "total": str(4 * STAKE)}
+    supply = str(4 * STAKE)
+    assert shown["chain"]["supply"] == {"genesis": supply, "minted": "0", "burned": "0", "total": supply}
+    assert [one["stake"] for one in shown["chain"]["genesis"]["allocations"]] == [str(STAKE)] * 4
+    assert shown["chain"]["fees"]["location"] == str(20 * 10**18)
+    assert shown["chain"]["governance"]["quorum_percent"] == 4
     assert shown["chain"]["live_root"] is None
 
 
