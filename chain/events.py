@@ -475,5 +475,14 @@ class Decoder:
         plain = [one for one in abi["inputs"] if not one["indexed"]]
         topics = b"".join(bytes(one) for one in log["topics"][1:])
         first = self._codec.decode([one["type"] for one in indexed], topics)
-        rest = self._codec.decode([one["type"] for one in plain], bytes(log["data"]))
-        return dict(zip([one["name"] for one in indexed + plain], [*first, *rest], strict=True))
+        # A text is whatever bytes its sender gave: the reason of a vote need not be UTF-8, and anybody may vote.
+        rest = self._codec.decode(["bytes" if one["type"] == "string" else one["type"] for one in plain], log["data"])
+        values = [
+            *first,
+            *(_text(value) if one["type"] == "string" else value for one, value in zip(plain, rest, strict=True)),
+        ]
+        return dict(zip([one["name"] for one in indexed + plain], values, strict=True))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
