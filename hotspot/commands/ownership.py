@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chain.transacting.session import Intent, Session
 
 MAX_IDS = 1_000
+SHARES = 10_000
 KIND_NAMES = ("fixed", "mapper", "fixed Wi-Fi", "mapper Wi-Fi")
 ids_argument = click.argument("hotspot_ids", metavar="[ID]...", nargs=-1, type=HOTSPOT_ID)
 
@@ -163,7 +164,7 @@ def _row_lines(row: dict[str, Any]) -> list[str]:
 
 @click.command()
 @click.argument("hotspot_id", metavar="ID", type=HOTSPOT_ID)
-@click.argument("number", metavar="SHARES", type=click.IntRange(1, 10_000))
+@click.argument("number", metavar="SHARES", type=click.IntRange(1, SHARES))
 @click.option("--to", "to", required=True, type=ACCOUNT, help="Who gets them.")
 @sending
 def transfer(options: Sending, hotspot_id: bytes, number: int, to: bytes) -> None:
@@ -182,15 +183,17 @@ def transfer(options: Sending, hotspot_id: bytes, number: int, to: bytes) -> Non
 
     with session(options) as opened:
         facts = _registered(opened.reader, hotspot_id)
-        had = holding(opened.reader, hotspot_id, opened.account).shares
-        got = holding(opened.reader, hotspot_id, Address(to)).shares + number * (to != opened.account)
-        runs = checksum(Address(to)) if 2 * got > 10_000 else checksum(facts.operator)
+        sender, receiver = checksum(opened.account), checksum(Address(to))
+        moved = number if receiver != sender else 0
+        kept = holding(opened.reader, hotspot_id, opened.account).shares - moved
+        got = holding(opened.reader, hotspot_id, Address(to)).shares + moved
+        runs = receiver if 2 * got > SHARES else checksum(facts.operator)
         words = [
-            f"{checksum(opened.account)} keeps {max(had - number * (to != opened.account), 0):,} of 10,000 shares, "
-            f"{checksum(Address(to))} then holds {got:,}.",
+            f"{sender} keeps {kept:,} of 10,000 shares, {receiver} then holds {got:,}.",
             f"{runs} {'goes on running' if runs == checksum(facts.operator) else 'runs'} the hotspot.",
         ]
-        told = {"hotspot_id": hotspot_id.hex(), "to": checksum(Address(to)), "shares": number, "operator": runs}
+        words = words if kept >= 0 else []  # what cannot be is left to the contract's refusal
+        told = {"hotspot_id": hotspot_id.hex(), "to": receiver, "shares": number, "operator": runs}
         call = transfer_shares(opened.network, opened.account, Address(to), hotspot_id, number)
         intent = Intent([call], words, told)
         finish(opened, intent, carry_out(opened, intent), "The shares are handed on.")
