@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {ValidatorSet} from "../src/ValidatorSet.sol";
 import {Roots} from "../src/Roots.sol";
-import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {Epochs} from "../src/Epochs.sol";
 import {FarfieldGovernor} from "../src/FarfieldGovernor.sol";
@@ -64,18 +63,30 @@ abstract contract Network {
         uint64 nonce = vm.getNonce(address(this));
         address predicted = vm.computeCreateAddress(address(this), nonce + 3);
         timelock = timelockOf(vm.computeCreateAddress(address(this), nonce + 4));
-        token = new FarfieldToken(predicted, owners, locked);
-        hotspots = new Hotspots(token, predicted, address(timelock), REGISTRATION_FEE, LOCATION_FEE);
+        token = FarfieldToken(create("FarfieldToken", abi.encode(predicted, owners, locked)));
+        bytes memory registry = abi.encode(token, predicted, timelock, REGISTRATION_FEE, LOCATION_FEE);
+        hotspots = Hotspots(create("Hotspots", registry));
         (config_.token, config_.hotspots, config_.timelock) = (token, hotspots, address(timelock));
-        epochs = new Epochs(config_, bytes32("params"), members);
-        governor = new FarfieldGovernor(IVotes(address(token)), timelock, VOTING_DELAY, VOTING_PERIOD, 1 ether, 10);
+        epochs = Epochs(create("Epochs", abi.encode(config_, bytes32("params"), members)));
+        bytes memory rules = abi.encode(token, timelock, VOTING_DELAY, VOTING_PERIOD, 1 ether, 10);
+        governor = FarfieldGovernor(payable(create("FarfieldGovernor", rules)));
+    }
+
+    /// @dev Creates from the compiled code rather than with `new`, which would compile it anew into every test.
+    function create(string memory name, bytes memory arguments) internal returns (address at) {
+        bytes memory code = bytes.concat(vm.getCode(string.concat(name, ".sol:", name)), arguments);
+        assembly ("memory-safe") {
+            at := create(0, add(code, 0x20), mload(code))
+        }
+        require(at != address(0), name);
     }
 
     function timelockOf(address proposer) internal returns (TimelockController) {
         address[] memory proposers = new address[](1);
         proposers[0] = proposer;
         // Account 0 stands for everybody.
-        return new TimelockController(TIMELOCK_DELAY, proposers, new address[](1), address(0));
+        bytes memory roles = abi.encode(TIMELOCK_DELAY, proposers, new address[](1), address(0));
+        return TimelockController(payable(create("TimelockController", roles)));
     }
 
     function config() internal pure returns (Epochs.Config memory) {
