@@ -37,8 +37,10 @@ SENTENCES = {
     "BadValidator": "Validator {owner} needs an owner, a key and a locked stake of its own. Correct the first set.",
     "StakesDoNotMatch": "{stakers} stakers and {stakes} stakes were given. Give one stake for each.",
     "OnlyEpochs": "Only the Epochs contract creates tokens. Claim through it.",
-    "BalanceLocked": "{account} would keep {balance:far}, but {locked:far} are locked as stake. Send less.",
-    "ERC20InsufficientBalance": "{sender} holds {balance:far} and would need {needed:far}. Send less.",
+    "BalanceLocked": "{account} would keep {balance:far}, but {locked:far} are locked as stake. "
+    "Do with less, or get more first.",
+    "ERC20InsufficientBalance": "{sender} holds {balance:far} and would need {needed:far}. "
+    "Do with less, or get more first.",
     "ERC20InsufficientAllowance": "{spender} may spend {allowance:far} and would need {needed:far}. Approve more.",
     "ERC2612ExpiredSignature": "The permit expired at {deadline:time}. Sign a new one.",
     "ERC2612InvalidSigner": "The permit was signed by {signer}, not by {owner}. Let the owner sign.",
