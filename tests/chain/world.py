@@ -297,10 +297,18 @@ class World:
         self.warp_window()
 
 
-def build_world(
+def first_set(stakes: Sequence[int]) -> tuple[FirstValidator, ...]:
+    """Validators 0, 1, ... with these stakes."""
+    return tuple(
+        FirstValidator(owner_account(number), quorum_address(validator_key(number)), stake)
+        for number, stake in enumerate(stakes)
+    )
+
+
+def build_plan(
     chain: Anvil,
+    validators: tuple[FirstValidator, ...],
     *,
-    stakes: Sequence[int] = (STAKE,) * 4,
     emission: Emission = EMISSION,
     windows: Windows = WINDOWS,
     fees: Fees = FEES,
@@ -308,14 +316,9 @@ def build_world(
     governance: Governance = GOVERNANCE,
     unbonding_epochs: int = UNBONDING_EPOCHS,
     genesis_in_s: int = 0,
-    confirmations: int | None = None,
-) -> World:
-    """Deploys a fresh network whose epoch 0 starts at the chain's present time."""
-    first = tuple(
-        FirstValidator(owner_account(number), quorum_address(validator_key(number)), stake)
-        for number, stake in enumerate(stakes)
-    )
-    plan = Plan(
+) -> Plan:
+    """A network whose epoch 0 starts at the chain's present time."""
+    return Plan(
         genesis_ms=(chain.now_s() + genesis_in_s) * 1000,
         windows=windows,
         emission=emission,
@@ -324,8 +327,20 @@ def build_world(
         governance=governance,
         unbonding_epochs=unbonding_epochs,
         params_hash=PARAMS_HASH,
-        validators=first,
+        validators=validators,
     )
+
+
+def build_world(
+    chain: Anvil,
+    *,
+    stakes: Sequence[int] = (STAKE,) * 4,
+    confirmations: int | None = None,
+    **options: Any,
+) -> World:
+    """Deploys a fresh network; options as `build_plan` has them."""
+    first = first_set(stakes)
+    plan = build_plan(chain, first, **options)
     deployed = deploy(chain.url, DEPLOYER, chain.chain_id, plan)
     chain.finalize()
     network = NetworkFile(

@@ -41,5 +41,15 @@ def run_forge(*arguments: str, profile: str = "default") -> str:
 @pytest.fixture(scope="session")
 def probe_code() -> dict[str, Any]:
     """ABI and code of the P-256 probe, built by forge."""
-    run_forge("build", "test/P256Probe.sol")
-    return json.loads((CONTRACTS / "out" / "P256Probe.sol" / "P256Probe.json").read_text())
+    return _built("P256Probe")
+
+
+@pytest.fixture(scope="session")
+def agreement_code() -> dict[str, Any]:
+    """ABI and code of what asks the contracts about many cases at once, built by forge."""
+    return _built("Agreement")
+
+
+def _built(name: str) -> Any:
+    run_forge("build", f"test/{name}.sol")
+    return json.loads((CONTRACTS / "out" / f"{name}.sol" / f"{name}.json").read_text())

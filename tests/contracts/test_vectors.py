@@ -11,15 +11,15 @@ import pytest
 
 from chain import calls
 from chain.calls import Claim
-from chain.deploy import FirstValidator, Plan, deploy
+from chain.deploy import FirstValidator, deploy
 from chain.errors import ContractRefused
 from chain.libraries import Web3
 from chain.network import checksum
 from protocol.encoding import sha256
 from protocol.ids import Address
 from protocol.keys import coordinates, parse_public_key, quorum_address, sign_quorum
-from protocol.parameters import Emission
-from tests.chain.world import DEPLOYER, PARAMS_HASH, WINDOWS, Anvil, World, owner_account
+from protocol.parameters import TOKEN, Emission
+from tests.chain.world import DEPLOYER, Anvil, World, build_plan, first_set, owner_account
 from tests.factories import SHARED
 
 VECTORS = SHARED / "vectors"
@@ -50,9 +50,7 @@ def code_of_epochs() -> Iterator[Callable[[dict[str, Any]], Any]]:
         chain_id = int(case["chain_id"])
         if chain_id not in chains:
             chain = Anvil(chain_id=chain_id)
-            first = FirstValidator(owner_account(0), owner_account(1), 1)
-            plan = Plan(chain.now_s() * 1000, WINDOWS, Emission(1, 1), PARAMS_HASH, (first,))
-            deployed = deploy(chain.url, DEPLOYER, chain_id, plan)
+            deployed = deploy(chain.url, DEPLOYER, chain_id, build_plan(chain, first_set([TOKEN])))
             chains[chain_id] = chain, chain.rpc("eth_getCode", checksum(deployed.contracts.epochs), "latest")
         chain, code = chains[chain_id]
         chain.rpc("anvil_setCode", case["verifying_contract"], code)
@@ -81,10 +79,10 @@ def test_contract_hashes_a_root_as_eip_712_has_it(case: dict[str, Any], code_of_
 
 
 def plan_with(world: World, members: list[tuple[Address, int]]) -> World:
-    """A world like this one whose validators sign with the given keys."""
+    """A world like this one whose validators sign with the given keys; stakes are whole tokens."""
     import dataclasses
 
-    first = tuple(FirstValidator(owner_account(200 + i), key, stake) for i, (key, stake) in enumerate(members))
+    first = tuple(FirstValidator(owner_account(200 + i), key, stake * TOKEN) for i, (key, stake) in enumerate(members))
     plan = dataclasses.replace(world.plan, validators=first)
     deployed = deploy(world.anvil.url, DEPLOYER, world.anvil.chain_id, plan)
     network = dataclasses.replace(world.network, contracts=deployed.contracts)
