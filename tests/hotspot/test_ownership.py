@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import h3
 import pytest
 
 from chain.network import checksum
+from protocol.encoding import sha256
+from protocol.epoch import settle
 from protocol.ids import account_id
-from tests.chain.terminal import FAR, Person, Terminal
-from tests.chain.world import FEES, HOME, device, owner_account
+from tests.chain.conftest import anvil_chain, make_world, terminal
+from tests.chain.terminal import FAR, Person, Terminal, grant
+from tests.chain.world import FEES, HOME, Device, World, device, owner_account
+from tests.factories import DEVNET
 from tests.hotspot.evidence_server import publish, serving
 from tests.hotspot.fake_validator import FakeValidator
+from tests.property.engine import KeptDuckDb
+from tests.protocol.rulebook_cases import honest_world
 
+__all__ = ["anvil_chain", "make_world", "terminal"]
 ONE, TWO = device(1), device(2)
 THERE = int(h3.latlng_to_cell(48.5, 9.99, 10), 16)
 BUYER = owner_account(60)
@@ -166,6 +174,30 @@ def test_what_somebody_else_claimed_is_only_collected(
     assert "nothing to collect" in terminal.run("hotspot", "collect", "--owner", checksum(BUYER), "--key", owner.file)
 
 
+def test_claims_what_a_settled_epoch_came_to(make_world: Callable[..., World], tmp_path: Path) -> None:
+    """The evidence that the rules themselves make of what hotspots said, not a test's own."""
+    terminal = Terminal(make_world(confirmations=0, emission=DEVNET.emission), tmp_path)
+    owner = terminal.person("owner")
+    engine = KeptDuckDb()
+    played = honest_world()
+    result = settle(played.inputs(), engine)
+    engine.close()
+    for one in played.devices:
+        terminal.world.register(Device(one.key), owner.account)
+    mine = {one.hotspot_id for one in played.devices}
+    earned = sum(amount for leaf, amount in result.state.leaves() if leaf in mine)
+    assert earned > 0
+    with serving(terminal) as validator:
+        validator.blobs |= {sha256(blob): blob for blob in (result.summary, result.state.encode())}
+        grant(terminal.world, result.epoch, result.state.leaves(), result.data_hash)
+        told = terminal.json("hotspot", "claim", "--key", owner.file)
+    assert sum(int(one["amount"]) for one in told["claims"]) == earned
+    assert int(told["collected"]) == terminal.tokens(owner.account)
+    left = terminal.tokens(terminal.world.network.contracts.hotspots)
+    assert terminal.tokens(owner.account) + left == earned - int(told["fees_burned"])
+    assert left < 10_000 * len(mine)
+
+
 def test_a_hundred_hotspots_go_in_as_few_transactions_as_fit(
     terminal: Terminal, owner: Person, validator: FakeValidator
 ) -> None:
@@ -192,8 +224,6 @@ def test_a_dry_run_of_a_claim_shows_the_cost_of_all_its_steps(
 def test_evidence_that_is_not_the_roots_is_exit_code_7(
     terminal: Terminal, owner: Person, validator: FakeValidator
 ) -> None:
-    from protocol.encoding import sha256
-    from tests.chain.terminal import grant
     from tests.hotspot.evidence_server import evidence
 
     blobs, data_hash = evidence(1, [(ONE.id, 60 * FAR)])

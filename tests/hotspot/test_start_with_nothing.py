@@ -13,6 +13,7 @@ from hotspot import keys as device_keys
 from protocol.ids import Address
 from protocol.parameters import Relay as Limits
 from protocol.records import Registration
+from tests.chain.conftest import anvil_chain, make_world, terminal
 from tests.chain.terminal import FAR, Person, Terminal
 from tests.chain.world import FEES, RELAYER, device
 from tests.hotspot.evidence_server import publish, serving
@@ -20,6 +21,7 @@ from tests.hotspot.fake_validator import FakeValidator
 from validator.clock import SystemClock
 from validator.relay import Relay, RelayRefusedError
 
+__all__ = ["anvil_chain", "make_world", "terminal"]
 COUNT_DOWN = "5b6001900380600457"
 TAKES_SHARES = "f23a6e61"
 FIRST, SECOND = 30 * FAR + 7, 90 * FAR + 10_003
