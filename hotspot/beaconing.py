@@ -156,13 +156,13 @@ class Beaconer:
         self.own_tags = OwnTags()
         self.next_slot: Slot | None = None
         self.last: deque[LastBeacon] = deque(maxlen=MAX_LAST_BEACONS)
-        self.ledger = Ledger("", ())
+        before = list(sent)
+        self.ledger = Ledger("", before)
         self._device, self._network, self._rules = device, network, rules
         self._radio, self._outbox, self._position = radio, outbox, position
         self._clock, self._counters, self._on_stored = clock, counters, on_stored
         self._transmit_delay_ms = transmit_delay_ms
-        self._before = list(sent)
-        self._used = {(one.epoch, one.slot) for one in self._before}
+        self._used = {(one.epoch, one.slot) for one in before}
         self._epochs: asyncio.Queue[Epoch] = asyncio.Queue(MAX_EPOCHS_AHEAD)
 
     def expect(self, epoch: Epoch) -> None:
@@ -183,7 +183,7 @@ class Beaconer:
         if isinstance(plan, str):
             self._counters.count(GROUP, plan)
             return
-        self._use_ledger_of(plan.region)
+        self.ledger.region = plan.region
         for slot in plan.slots:
             self.next_slot = slot
             await sleep_until(self._clock, slot.start_ms - self._transmit_delay_ms - PREPARE_MS)
@@ -194,11 +194,6 @@ class Beaconer:
             self.last.append(LastBeacon(epoch.number, slot.index, at_ms, name, report_hex))
         self.next_slot = None
         self._used = {used for used in self._used if used[0] >= epoch.number}
-
-    def _use_ledger_of(self, region: str) -> None:
-        if self.ledger.region != region:  # at the first epoch, and when the hotspot was moved on chain
-            self.ledger = Ledger(region, self._before + self.ledger.sent())
-            self._before = []
 
     async def _play_slot(self, epoch: Epoch, row: RegistryRow, slot: Slot) -> Report | str:
         """The stored report of a frame that was sent, or why there is none."""
