@@ -43,6 +43,7 @@ class Identifier(IntEnum):
 
 
 WITH_EUI = frozenset({Identifier.PUSH_DATA, Identifier.PULL_DATA, Identifier.TX_ACK})
+KINDS = tuple(Identifier)
 ACKNOWLEDGED_BY = {Identifier.PUSH_DATA: Identifier.PUSH_ACK, Identifier.PULL_DATA: Identifier.PULL_ACK}
 
 
@@ -140,7 +141,7 @@ def read_header(datagram: bytes) -> Header | Refused:
         return Refused(HeaderProblem.VERSION)
     if datagram[3] > Identifier.TX_ACK:
         return Refused(HeaderProblem.IDENTIFIER)
-    kind = Identifier(datagram[3])
+    kind = KINDS[datagram[3]]
     eui = datagram[HEADER_BYTES : HEADER_BYTES + EUI_BYTES] if kind in WITH_EUI else b""
     if kind in WITH_EUI and len(eui) < EUI_BYTES:
         return Refused(HeaderProblem.SHORT)

@@ -10,6 +10,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from hotspot.radio.gwmp.strict_json import decimal_text, is_number, quoted, scaled, text, whole, write
@@ -20,6 +21,10 @@ MAX_LEVEL_DB = 327
 """A level of +-327 dB in hundredths fits the 16 bits a report has for it."""
 MAX_COUNT = 2**53
 MAX_TEXT = 64
+MAX_REMEMBERED = 256
+"""Data rates and coding rates remembered by their text."""
+MAX_ANTENNAS = 16
+"""More entries of one packet's rsig are not looked at."""
 LORA_DATA_RATE = re.compile(r"SF([0-9]{1,2})BW([0-9]{1,4})", re.ASCII)
 CODING_RATE = re.compile(r"4/([5-8])", re.ASCII)
 LR_FHSS_CODING_RATE = re.compile(r"[0-9]/([0-9])", re.ASCII)
@@ -201,10 +206,8 @@ def _level_cdb(value: object) -> int | None:
 def _data_rate(entry: dict[str, Any]) -> DataRate | None:
     name, datr = entry.get("modu"), entry.get("datr")
     if name == Modulation.LORA:
-        found = LORA_DATA_RATE.fullmatch(datr) if isinstance(datr, str) else None
-        if found is None or not 5 <= int(found[1]) <= 12 or int(found[2]) == 0:
-            return None
-        return DataRate(Modulation.LORA, spreading_factor=int(found[1]), bandwidth_hz=int(found[2]) * 1_000)
+        label = text(datr, MAX_TEXT)
+        return None if label is None else _lora_rate(label)
     if name == Modulation.FSK:
         bitrate_bps = scaled(datr, 0, 1, MAX_U32)
         return None if bitrate_bps is None else DataRate(Modulation.FSK, bitrate_bps=bitrate_bps)
@@ -214,9 +217,21 @@ def _data_rate(entry: dict[str, Any]) -> DataRate | None:
     return None
 
 
-def _coding_rate(value: object, modulation: Modulation) -> int | None:
-    if not isinstance(value, str):
+@lru_cache(MAX_REMEMBERED)
+def _lora_rate(label: str) -> DataRate | None:
+    found = LORA_DATA_RATE.fullmatch(label)
+    if found is None or not 5 <= int(found[1]) <= 12 or int(found[2]) == 0:
         return None
+    return DataRate(Modulation.LORA, spreading_factor=int(found[1]), bandwidth_hz=int(found[2]) * 1_000)
+
+
+def _coding_rate(value: object, modulation: Modulation) -> int | None:
+    label = text(value, MAX_TEXT)
+    return None if label is None else _coding_rate_of(label, modulation)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _coding_rate_of(value: str, modulation: Modulation) -> int | None:
     pattern = LR_FHSS_CODING_RATE if modulation is Modulation.LR_FHSS else CODING_RATE
     found = pattern.fullmatch(value)
     return int(found[1]) if found else None
@@ -236,6 +251,10 @@ def read_base64(data: object) -> bytes | None:
     """Standard, URL-safe and mixed alphabets, padded or not; None if the text is not base64 at all."""
     if not isinstance(data, str):
         return None
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        pass
     bare = data.translate(STANDARD_ALPHABET)
     bare = bare[:-2] if bare.endswith("==") else bare.removesuffix("=")
     try:
@@ -247,7 +266,7 @@ def read_base64(data: object) -> bytes | None:
 def _antennas(value: object) -> tuple[Antenna, ...]:
     if not isinstance(value, list):
         return ()
-    return tuple(_antenna(at, one) for at, one in enumerate(value) if isinstance(one, dict))
+    return tuple(_antenna(at, one) for at, one in enumerate(value[:MAX_ANTENNAS]) if isinstance(one, dict))
 
 
 def _antenna(at: int, entry: dict[str, Any]) -> Antenna:
