@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hotspot.beaconing import Beaconer, least_power_dbm, most_power_dbm, plan_epoch, slot_airtime_us
 from hotspot.counters import Counters
 from hotspot.epochs import Epoch
-from hotspot.keys import DeviceKey
+from hotspot.keys.device import software_key
 from hotspot.outbox import KeepTransmission, Outbox, StorageError
 from hotspot.radio.frames import TxRequest, TxResult, TxState
 from hotspot.reports import Report, Transmission
 from protocol import beacon
 from protocol.encoding import report_id, signed_bytes
 from protocol.ids import Kind
-from protocol.keys import hotspot_id, verify_device
+from protocol.keys import verify_device
 from protocol.records import REPORT, Beacon
 from protocol.schedule import Slot
 from tests.hotspot import world
@@ -31,7 +31,7 @@ from tests.hotspot.fake_validator import NETWORK
 from tests.hotspot.world import AWAY, ELSEWHERE, EPOCH, PARAMS, RULES, START_MS, Place, Radio
 
 PRIVATE = ec.derive_private_key(77, ec.SECP256R1())
-DEVICE = DeviceKey(PRIVATE, hotspot_id(PRIVATE.public_key()))
+DEVICE = software_key(PRIVATE)
 DELAY_MS = 80
 
 

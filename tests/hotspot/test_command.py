@@ -117,7 +117,7 @@ def test_keys_show_gives_id_and_public_key_and_nothing_private(tmp_path: Path) -
     shown = json.loads(farfield("keys", "show", "--directory", tmp_path, "--json").output)
     x, y = device.coordinates
     assert (shown["hotspot_id"], shown["public_key"]) == (device.hotspot_id.hex(), f"04{x.hex()}{y.hex()}")
-    assert device.private.private_numbers().private_value.to_bytes(32, "big").hex() not in json.dumps(shown)
+    assert device.signer.scalar().hex() not in json.dumps(shown)
 
 
 def test_a_key_that_cannot_be_used_is_exit_code_6(tmp_path: Path) -> None:

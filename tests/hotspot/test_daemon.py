@@ -83,7 +83,7 @@ async def running(path: Path, count: int = 1, homes: Sequence[Home] = ()) -> Asy
     if not homes:
         homes = open_homes([make_home(path / f"h{number}") for number in range(count)], None)
     async with AsyncExitStack() as stack:
-        public = [home.device.private.public_key() for home in homes]
+        public = [home.device.public for home in homes]
         validators = [await stack.enter_async_context(FakeValidator(f"v{at}", public)) for at in range(2)]
         members = tuple(Member(one.owner, one.address, 1) for one in validators)
         rows = [world.row(home.device.hotspot_id) for home in homes]

@@ -16,7 +16,7 @@ from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
 from hotspot.courier import Courier
 from hotspot.delivery import Fanout
-from hotspot.keys import DeviceKey
+from hotspot.keys.device import DeviceKey, software_key
 from hotspot.outbox import KeepReport, Outbox, Store
 from hotspot.receipts import SignedReceipt, batch_hash
 from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
@@ -25,7 +25,7 @@ from hotspot.wire import CallFailed, Opened, Refused, Taken, ValidatorClient
 from protocol.closing import Member
 from protocol.encoding import report_id
 from protocol.ids import HotspotId, ReportId, Role
-from protocol.keys import Receipt, hotspot_id, sign_quorum
+from protocol.keys import Receipt, sign_quorum
 from protocol.reasons import Reason
 from protocol.records import REPORT, Witness
 from tests.hotspot.clocks import ManualClock, settle, until
@@ -34,7 +34,7 @@ from tests.hotspot.fake_validator import DOMAIN, NETWORK, FakeValidator
 
 def device(number: int = 1) -> DeviceKey:
     private = ec.derive_private_key(1_000 + number, ec.SECP256R1())
-    return DeviceKey(private, hotspot_id(private.public_key()))
+    return software_key(private)
 
 
 DEVICES = {one.hotspot_id: one for one in (device(number) for number in range(4))}
@@ -110,7 +110,7 @@ class Post:
 async def over_grpc(
     path: Path, count: int, known: Iterable[HotspotId]
 ) -> AsyncIterator[tuple[Post, list[FakeValidator]]]:
-    keys = [DEVICES[one].private.public_key() for one in known]
+    keys = [DEVICES[one].public for one in known]
     async with AsyncExitStack() as stack:
         validators = [await stack.enter_async_context(FakeValidator(f"v{at}", keys)) for at in range(count)]
         post = Post(path, SystemClock())
