@@ -23,7 +23,7 @@ FORMAT, VERSION = "farfield device key in a token", 1
 SCHEME = "pkcs11:"
 KNOWN = ("token", "serial", "object", "id", "module-path", "pin-source")
 UNCOMPRESSED_BYTES = 65
-INSTALL = "Install the token support with `pip install 'farfield[pkcs11]'` and try again."
+INSTALL = "Run `pip install python-pkcs11` and try again."
 
 
 @dataclass(frozen=True, slots=True)
