@@ -1,11 +1,14 @@
 """hotspot.toml: how this machine reaches its radio, its position and its validators.
 
+Every key can also come from the environment (FARFIELD_HOTSPOT_LISTEN for `listen`), which wins over the file, and from
+flags, which win over both. A key nobody knows is an error with the nearest one that exists, wherever it comes from.
 What the network knows of a hotspot (cell, antenna gain, kind) is read from the chain, never from here.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -15,6 +18,7 @@ from typing import Any
 from protocol.limits import MAX_MAPPER_RESOLUTION, MIN_MAPPER_RESOLUTION
 
 CONFIG_FILE = "hotspot.toml"
+ENVIRONMENT_PREFIX = "FARFIELD_HOTSPOT_"
 DEFAULT_LISTEN = "127.0.0.1:1680"
 SX1302_TRANSMIT_DELAY_MS = 80
 MAX_TRANSMIT_DELAY_MS = 2_000
@@ -40,6 +44,8 @@ class Endpoint:
 class Config:
     """One hotspot's settings."""
 
+    network: str | None = None
+    """The network's file or address; None: it listens only."""
     listen: Endpoint = Endpoint("127.0.0.1", 1680)
     """Where packet forwarders send; port 0 picks a free one."""
     transmit_forwarder: bytes | None = None
@@ -58,32 +64,67 @@ class Config:
     """Owner accounts to deliver to; empty: every validator of the network."""
 
 
-def load(directory: Path) -> Config:
-    """The settings in a hotspot's directory; the defaults where there is no file. ConfigError for anything unclear."""
-    path = directory / CONFIG_FILE
+def load(directory: Path, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """The settings of a hotspot's directory; the defaults where there is no file. ConfigError for anything unclear.
+
+    `environ`: variables that win over the file; `flags`: values that win over both, as text or as TOML gives them.
+    """
+    settings = _file(directory / CONFIG_FILE)
+    for name, text in sorted((environ or {}).items()):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            settings[key] = _known(key, text, f"{name}: ", ENVIRONMENT_PREFIX, str.upper)
+    for key, value in (flags or {}).items():
+        settings[key] = _known(key, value, "--set: ")
+    return Config(**settings)
+
+
+def _file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        return Config()
+        return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read {path}: {error}.") from error
     try:
-        return parse(text)
+        return _settings(text)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def parse(text: str) -> Config:
     """Settings from the text of a hotspot.toml."""
+    return Config(**_settings(text))
+
+
+def _settings(text: str) -> dict[str, Any]:
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not a TOML file: {error}.") from error
+    return {key: _known(key, value) for key, value in tree.items()}
+
+
+def _known(key: str, value: Any, where: str = "", prefix: str = "", spelled: Callable[[str], str] = str) -> Any:
+    """A value read by its key; ConfigError names the nearest key if there is none such."""
     known = [spec.name for spec in fields(Config)]
-    for key in tree:
-        if key not in known:
-            raise ConfigError(f"unknown key `{key}`{_nearest(key, known)}.")
-    return Config(**{key: _read(key, value) for key, value in tree.items()})
+    if key not in known:
+        near = [prefix + spelled(one) for one in known]
+        raise ConfigError(f"{where}unknown key `{prefix}{spelled(key)}`{_nearest(prefix + spelled(key), near)}.")
+    try:
+        return _read(key, value)
+    except ConfigError as error:
+        if where and isinstance(value, str):
+            return _read_text(key, value, error)
+        raise
+
+
+def _read_text(key: str, text: str, problem: ConfigError) -> Any:
+    """A value given as text where the key wants a number or a list."""
+    try:
+        return _read(key, tomllib.loads(f"value = {text}")["value"])
+    except (tomllib.TOMLDecodeError, ConfigError):
+        raise problem from None
 
 
 def _nearest(key: str, known: list[str]) -> str:
@@ -138,6 +179,7 @@ def _accounts(value: object) -> tuple[bytes, ...]:
 
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
+    "network": _text,
     "listen": endpoint,
     "transmit_forwarder": _bytes(8, "a gateway EUI"),
     "transmit_delay_ms": _whole(0, MAX_TRANSMIT_DELAY_MS),
@@ -149,16 +191,30 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def new_file(listen: str, gpsd: str | None = None, gpsd_device: str | None = None) -> str:
-    """The text of a fresh hotspot.toml."""
+def new_file(listen: str, gpsd: str | None = None, gpsd_device: str | None = None, *more: str) -> str:
+    """The text of a fresh hotspot.toml; `more` are lines to add."""
     lines = [
         "# How this hotspot reaches its radio. What the network knows of it is on chain, not here.",
-        f'listen = "{listen}"             # where your packet forwarder sends (its server_address and ports)',
+        f"listen = {_quoted(listen)}             # where your packet forwarder sends (its server_address and ports)",
         '# transmit_forwarder = "AA555A0000000101"   # which forwarder transmits, if several send here',
         "# transmit_delay_ms = 1000      # with an SX1301 forwarder; an SX1302 one takes 80",
     ]
     if gpsd is not None:
-        lines.append(f'gpsd = "{gpsd}"               # where a mapper asks for its position')
+        lines.append(f"gpsd = {_quoted(gpsd)}               # where a mapper asks for its position")
     if gpsd_device is not None:
-        lines.append(f'gpsd_device = "{gpsd_device}"')
-    return "\n".join(lines) + "\n"
+        lines.append(f"gpsd_device = {_quoted(gpsd_device)}")
+    return "\n".join([*lines, *more]) + "\n"
+
+
+def setting(key: str, value: str | int) -> str:
+    """One line of a hotspot.toml."""
+    return f"{key} = {_quoted(value) if isinstance(value, str) else value}"
+
+
+def with_network(text: str, network: str) -> str:
+    """A hotspot.toml that names a network, if it named none; top-level keys stand before any table."""
+    return text if _settings(text).get("network") is not None else f"{setting('network', network)}\n{text}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

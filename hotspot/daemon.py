@@ -1,12 +1,14 @@
-"""The running process: one hotspot in the field, many in a devnet, over one outbox and one set of channels."""
+"""Playing a network: one hotspot in the field, many in a devnet, over one outbox and one set of channels.
+
+process.py owns the ports and starts this once key, chain and rules are there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,16 @@ from chain.network import NetworkFile
 from chain.reader import ChainReader
 from hotspot.chain_source import ChainAnchors
 from hotspot.clock import Clock, SystemClock
-from hotspot.config import CONFIG_FILE, Endpoint
 from hotspot.counters import Counters
 from hotspot.courier import Courier
 from hotspot.delivery import Fanout
+from hotspot.ears import Ears
 from hotspot.epochs import AnchorSource, Epoch, EpochWatcher
 from hotspot.hosted import Hosted, Shared
+from hotspot.keys import DeviceKey
 from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
 from hotspot.sessions import Sessions
-from hotspot.start import Home, Played, StartError, common_directory, join, locked, open_homes
-from hotspot.status import StatusServer
-from hotspot.status_client import write_pointer
+from hotspot.start import Played, StartError, join
 from hotspot.wire import ValidatorClient
 from protocol.ids import HotspotId
 from protocol.parameters import Windows
@@ -35,12 +36,20 @@ LONGEST_BACKOFF_MS = 10_000
 MONITOR_MS = 5_000
 
 
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A hotspot that can play: its key and its radio."""
+
+    device: DeviceKey
+    ears: Ears
+
+
 class Daemon:
-    """All hotspots of one process."""
+    """All hotspots of one process, as long as they play."""
 
     def __init__(
         self,
-        homes: Sequence[Home],
+        players: Sequence[Player],
         played: Played,
         anchors: AnchorSource,
         clients: dict[bytes, ValidatorClient],
@@ -50,23 +59,22 @@ class Daemon:
         self._played, self._clock = played, clock
         self._log = structlog.get_logger()
         self._counters = Counters()
-        self._counters_of = {home.device.hotspot_id: Counters() for home in homes}
+        self._counters_of = {one.device.hotspot_id: one.ears.counters for one in players}
         self._outbox = Outbox(store)
         self._fanout = Fanout(self._outbox, clock, lambda hotspot_id: self._counters_of[hotspot_id])
         network, windows = played.file.network, played.rules.params.epoch
         self._epochs = EpochWatcher(network, played.genesis_ms, windows, anchors, clock, self._counters)
-        self._couriers = self._make_couriers(homes, clients, windows)
+        self._couriers = self._make_couriers(players, clients, windows)
         self._fanout.use(self._couriers)
         self._epochs.listen(self._on_epoch)
         shared = Shared(network, played.rules, clock, self._outbox, self._epochs, self._fanout)
-        self.hosted = [self._host(home, shared, store) for home in homes]
-        self.status = StatusServer(self.snapshot)
+        self.hosted = [self._host(one, shared, store) for one in players]
         self._restore(store)
 
     def _make_couriers(
-        self, homes: Sequence[Home], clients: dict[bytes, ValidatorClient], windows: Windows
+        self, players: Sequence[Player], clients: dict[bytes, ValidatorClient], windows: Windows
     ) -> list[Courier]:
-        signers = {home.device.hotspot_id: home.device for home in homes}
+        signers = {one.device.hotspot_id: one.device for one in players}
         file = self._played.file
         couriers = []
         for validator in file.validators:
@@ -90,17 +98,9 @@ class Daemon:
             )
         return couriers
 
-    def _host(self, home: Home, shared: Shared, store: Store) -> Hosted:
-        hotspot_id = home.device.hotspot_id
-        return Hosted(
-            home.directory,
-            home.config,
-            home.device,
-            shared,
-            store.transmissions(hotspot_id),
-            store.tallies(hotspot_id),
-            self._counters_of[hotspot_id],
-        )
+    def _host(self, player: Player, shared: Shared, store: Store) -> Hosted:
+        hotspot_id = player.device.hotspot_id
+        return Hosted(player.ears, player.device, shared, store.transmissions(hotspot_id), store.tallies(hotspot_id))
 
     def _restore(self, store: Store) -> None:
         """Takes up what was stored and not delivered."""
@@ -119,27 +119,6 @@ class Daemon:
             registered=len(epoch.anchor.registry),
             mine=mine,
         )
-
-    async def open(self) -> None:
-        """Binds every port and says where; StartError if one is taken."""
-        for one in self.hosted:
-            try:
-                await one.open()
-            except OSError as error:
-                raise StartError(
-                    f"Cannot listen on {one.config.listen} ({error.strerror}). Stop what uses that port, or choose "
-                    f"another with `listen` in {one.directory / CONFIG_FILE}."
-                ) from error
-            self.status.add(one.device.hotspot_id.hex(), partial(self._hotspot_snapshot, one))
-        wanted = self.hosted[0].config.status_port
-        try:
-            port = await self.status.start(wanted)
-        except OSError as error:
-            raise StartError(
-                f"Cannot show the status on port {wanted} ({error.strerror}). Choose another one."
-            ) from error
-        for one in self.hosted:
-            write_pointer(one.directory, port, one.device.hotspot_id.hex(), one.listen)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set, then ends in order: the outbox last, with everything written."""
@@ -160,12 +139,6 @@ class Daemon:
             await asyncio.wait(workers)
             outbox.cancel()
 
-    def close(self) -> None:
-        """Closes every port."""
-        self.status.stop()
-        for one in self.hosted:
-            one.close()
-
     async def _monitor(self) -> None:
         """Logs when a validator is lost or found again."""
         known: dict[bytes, bool] = {}
@@ -178,16 +151,12 @@ class Daemon:
                     note("validator", owner=courier.owner.hex(), reachable=reachable, problem=courier.last_problem)
             await self._clock.sleep_ms(MONITOR_MS)
 
-    def _hotspot_snapshot(self, one: Hosted) -> dict[str, Any]:
-        return one.snapshot() | {"network": self._network_snapshot(), "validators": self._validator_snapshot()}
-
-    def _network_snapshot(self) -> dict[str, Any]:
-        simulated = self._played.file.simulated
-        return {
-            "name": self._played.file.name,
-            "chain_id": self._played.file.chain_id,
-            "simulated": None if simulated is None else simulated.get("what"),
-        }
+    def hotspot_snapshot(self, hotspot_id: bytes) -> dict[str, Any]:
+        """What playing adds to what a hotspot's ears say; empty for one that does not play."""
+        for one in self.hosted:
+            if one.device.hotspot_id == hotspot_id:
+                return one.snapshot() | {"validators": self._validator_snapshot()}
+        return {}
 
     def _validator_snapshot(self) -> list[dict[str, Any]]:
         return [
@@ -201,12 +170,9 @@ class Daemon:
         ]
 
     def snapshot(self) -> dict[str, Any]:
-        """The process as a whole."""
+        """Playing as a whole."""
         return {
-            "pid": os.getpid(),
-            "network": self._network_snapshot(),
             "epoch": self._epochs.number_at(self._clock.now_ms()),
-            "hotspots": [one.device.hotspot_id.hex() for one in self.hosted],
             "reports_waiting": self._fanout.waiting,
             "notes_lost": self._outbox.lost_notes,
             "counters": self._counters.snapshot(),
@@ -227,9 +193,8 @@ def _store(place: Path) -> Iterator[Store]:
         store.close()
 
 
-def clients_for(file: NetworkFile, homes: Sequence[Home]) -> dict[bytes, ValidatorClient]:
+def clients_for(file: NetworkFile, lists: Sequence[tuple[bytes, ...]]) -> dict[bytes, ValidatorClient]:
     """A channel to every validator that any of the hotspots wants; all of them where one hotspot has no list."""
-    lists = [home.config.validators for home in homes]
     wanted = {owner for one in lists for owner in one} if lists and all(lists) else None
     return {
         one.owner: ValidatorClient(one.endpoint) for one in file.validators if wanted is None or one.owner in wanted
@@ -237,24 +202,17 @@ def clients_for(file: NetworkFile, homes: Sequence[Home]) -> dict[bytes, Validat
 
 
 @contextlib.asynccontextmanager
-async def running(
-    reader: ChainReader, directories: Sequence[Path], listen: Endpoint | None
-) -> AsyncIterator[tuple[Daemon, Played]]:
-    """A daemon with everything open; closed again at the end. StartError with a sentence."""
-    homes = open_homes(directories, listen)
-    place = common_directory(directories)
-    with locked([*directories, place]):
-        clients = clients_for(reader.network, homes)
-        try:
-            played = await join(reader, list(clients.values()), place)
-            with _store(place) as store:
-                daemon = Daemon(homes, played, ChainAnchors(reader), clients, store)
-                try:
-                    await daemon.open()
-                    yield daemon, played
-                finally:
-                    daemon.close()
-        finally:
-            for client in clients.values():
-                await client.close()
-            reader.close()
+async def joined(reader: ChainReader, players: Sequence[Player], place: Path) -> AsyncIterator[tuple[Daemon, Played]]:
+    """Everything a daemon needs, once the network answers; closed again at the end. StartError with a sentence.
+
+    `place`: where outbox and rules lie.
+    """
+    clients = clients_for(reader.network, [one.ears.config.validators for one in players])
+    try:
+        played = await join(reader, list(clients.values()), place)
+        with _store(place) as store:
+            yield Daemon(players, played, ChainAnchors(reader), clients, store), played
+    finally:
+        for client in clients.values():
+            await client.close()
+        reader.close()

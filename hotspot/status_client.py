@@ -28,6 +28,7 @@ class Pointer:
     host: str
     port: int
     hotspot_id: str
+    """Its name in paths: its id, or `listener-N` before it has a key."""
     listen: str
 
 
@@ -45,15 +46,23 @@ class NotOursError(Exception):
     """Another program answers on the port a hotspot had."""
 
 
+def _hint(directory: Path) -> str:
+    return f"Start it with `farfield hotspot run --directory {directory}`."
+
+
+def read_pointer(directory: Path) -> Pointer:
+    """Where the hotspot of a directory answered last; NotRunningError if it never ran."""
+    try:
+        return Pointer(**json.loads((directory / STATUS_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise NotRunningError(f"No hotspot has run in {directory} yet. {_hint(directory)}") from error
+
+
 def ask(directory: Path) -> dict[str, Any]:
     """What the hotspot of a directory says of itself; NotRunningError if none answers."""
-    hint = f"Start it with `farfield hotspot run --directory {directory}`."
+    pointer, hint = read_pointer(directory), _hint(directory)
     try:
-        pointer = Pointer(**json.loads((directory / STATUS_FILE).read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise NotRunningError(f"No hotspot has run in {directory} yet. {hint}") from error
-    try:
-        answer = _get(pointer.host, pointer.port, f"/{pointer.hotspot_id}")
+        answer = _get(pointer.host, pointer.port, f"/{pointer.hotspot_id}/status.json")
     except (OSError, ValueError, NotOursError) as error:
         raise NotRunningError(
             f"The hotspot of {directory} does not run (last process id {pointer.pid}). {hint}"

@@ -16,6 +16,7 @@ def test_no_file_means_the_defaults(tmp_path: Path) -> None:
 
 def test_reads_every_key() -> None:
     text = """
+    network = "https://farfield.example/network.json"
     listen = "[::1]:1700"
     transmit_forwarder = "AA555A0000000101"
     transmit_delay_ms = 1000
@@ -26,6 +27,7 @@ def test_reads_every_key() -> None:
     validators = ["0x0101010101010101010101010101010101010101"]
     """
     assert config.parse(text) == Config(
+        network="https://farfield.example/network.json",
         listen=Endpoint("::1", 1700),
         transmit_forwarder=bytes.fromhex("AA555A0000000101"),
         transmit_delay_ms=1_000,
@@ -74,3 +76,44 @@ def test_a_fresh_file_reads_back() -> None:
     assert config.parse(text) == Config(
         listen=Endpoint("127.0.0.1", 1_700), gpsd=Endpoint("127.0.0.1", 2_947), gpsd_device="mapper-3"
     )
+
+
+# --- where values come from ---------------------------------------------------------------------------------------
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / config.CONFIG_FILE).write_text('listen = "127.0.0.1:1"\nstatus_port = 1\ntransmit_delay_ms = 1\n')
+    environ = {"FARFIELD_HOTSPOT_STATUS_PORT": "2", "FARFIELD_HOTSPOT_TRANSMIT_DELAY_MS": "2", "HOME": "/"}
+    found = config.load(tmp_path, environ, {"transmit_delay_ms": "3"})
+    assert (found.listen.port, found.status_port, found.transmit_delay_ms) == (1, 2, 3)
+
+
+def test_text_from_the_environment_can_be_a_list_or_digits(tmp_path: Path) -> None:
+    environ = {
+        "FARFIELD_HOTSPOT_VALIDATORS": '["0x0101010101010101010101010101010101010101"]',
+        "FARFIELD_HOTSPOT_TRANSMIT_FORWARDER": "1234567890123456",
+    }
+    found = config.load(tmp_path, environ)
+    assert found.validators == (b"\x01" * 20,)
+    assert found.transmit_forwarder == bytes.fromhex("1234567890123456")
+
+
+def test_an_unknown_variable_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(config.ConfigError, match="did you mean `FARFIELD_HOTSPOT_LISTEN`"):
+        config.load(tmp_path, {"FARFIELD_HOTSPOT_LISTN": "127.0.0.1:1"})
+
+
+def test_an_unknown_flag_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(config.ConfigError, match="--set: unknown key `gpds`; did you mean `gpsd`"):
+        config.load(tmp_path, {}, {"gpds": "x"})
+
+
+def test_a_wrong_value_of_a_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(config.ConfigError, match="`status_port`"):
+        config.load(tmp_path, {"FARFIELD_HOTSPOT_STATUS_PORT": "many"})
+
+
+def test_a_network_is_added_once_and_before_any_table() -> None:
+    once = config.with_network('listen = "127.0.0.1:1"\n', "a.json")
+    assert config.parse(once).network == "a.json"
+    assert config.with_network(once, "b.json") == once

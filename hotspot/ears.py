@@ -1,0 +1,133 @@
+"""One hotspot's radio from its first second on: the port, the frames heard, the counts. It needs no key and no network.
+
+Whoever plays for the hotspot attaches later and is handed every frame from then on; until then frames are shown and
+counted, so that an owner sees the radio work before there is a registration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hotspot.clock import Clock
+from hotspot.config import Config
+from hotspot.counters import Counters
+from hotspot.radio.frames import RxFrame
+from hotspot.radio.gwmp.server import PACKETS, GwmpServer
+from protocol import beacon
+
+MAX_HEARD = 50
+MAX_LISTENERS = 8
+MAX_QUEUED_FRAMES = 1_000
+MESSAGE_TYPES = (
+    "LoRaWAN join request", "LoRaWAN join accept", "LoRaWAN uplink", "LoRaWAN downlink",
+    "LoRaWAN uplink", "LoRaWAN downlink", "LoRaWAN rejoin", "proprietary frame",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One frame, for status page and support."""
+
+    at_ms: int
+    what: str
+    frequency_hz: int
+    spreading_factor: int
+    bandwidth_hz: int
+    rssi_cdb: int
+    snr_cdb: int
+    size: int
+    gateway: str
+
+
+def kind_of(payload: bytes) -> str:
+    """What a frame is, by its first byte: a beacon of ours, or the LoRaWAN message type."""
+    if beacon.tag_in(payload) is not None:
+        return "Farfield beacon"
+    return MESSAGE_TYPES[payload[0] >> 5] if payload else "empty frame"
+
+
+class Ears:
+    """One hotspot's radio and what came in through it."""
+
+    def __init__(self, directory: Path, config: Config, clock: Clock) -> None:
+        self.directory, self.config, self.counters = directory, config, Counters()
+        self.listen = ""
+        self.opened_at_ms = 0
+        self.first_heard_at_ms: int | None = None
+        self.heard: deque[Heard] = deque(maxlen=MAX_HEARD)
+        self.server = GwmpServer(
+            clock, self.counters, self._on_frame, config.transmit_forwarder, config.transmit_delay_ms
+        )
+        self._clock = clock
+        self._play: Callable[[RxFrame], None] | None = None
+        self._listeners: set[asyncio.Queue[RxFrame]] = set()
+
+    async def open(self) -> None:
+        """Binds the UDP port; OSError if it is taken."""
+        host, port = await self.server.start(self.config.listen.host, self.config.listen.port)
+        self.listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.opened_at_ms = self._clock.now_ms()
+
+    def close(self) -> None:
+        """Closes the UDP port."""
+        self.server.stop()
+
+    def attach(self, play: Callable[[RxFrame], None] | None) -> None:
+        """Hands every frame to whoever plays for the hotspot; None: to nobody."""
+        self._play = play
+
+    def subscribe(self) -> asyncio.Queue[RxFrame] | None:
+        """A queue that gets every frame, or None when enough others listen; give it back with `unsubscribe`."""
+        if len(self._listeners) >= MAX_LISTENERS:
+            return None
+        queue: asyncio.Queue[RxFrame] = asyncio.Queue(MAX_QUEUED_FRAMES)
+        self._listeners.add(queue)
+        return queue
+
+    def unsubscribe(self, queue: asyncio.Queue[RxFrame]) -> None:
+        self._listeners.discard(queue)
+
+    def _on_frame(self, frame: RxFrame) -> None:
+        if self.first_heard_at_ms is None:
+            self.first_heard_at_ms = frame.received_at_ms
+        self.heard.append(_heard(frame))
+        for queue in self._listeners:
+            if queue.full():
+                self.counters.count("capture", "frame_lost")
+            else:
+                queue.put_nowait(frame)
+        if self._play is None:
+            self.counters.count(PACKETS, "foreign" if beacon.tag_in(frame.payload) is None else "beacon_not_playing")
+        else:
+            self._play(frame)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is to be said of the radio alone."""
+        return {
+            "directory": str(self.directory),
+            "listen": self.listen,
+            "opened_at_ms": self.opened_at_ms,
+            "first_heard_at_ms": self.first_heard_at_ms,
+            "forwarders": [asdict(one) for one in self.server.forwarders()],
+            "heard": [asdict(one) for one in reversed(self.heard)],
+            "counters": self.counters.snapshot(),
+        }
+
+
+def _heard(frame: RxFrame) -> Heard:
+    return Heard(
+        at_ms=frame.received_at_ms,
+        what=kind_of(frame.payload),
+        frequency_hz=frame.frequency_hz,
+        spreading_factor=frame.spreading_factor,
+        bandwidth_hz=frame.bandwidth_hz,
+        rssi_cdb=frame.rssi_cdb,
+        snr_cdb=frame.snr_cdb,
+        size=len(frame.payload),
+        gateway=frame.gateway.hex(),
+    )
