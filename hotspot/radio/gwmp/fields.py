@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,7 @@ MAX_LEVEL_DB = 327
 MAX_COUNT = 2**53
 MAX_TEXT = 64
 MAX_REMEMBERED = 256
-"""Data rates and coding rates remembered by their text."""
+"""Rates, frequencies and levels remembered with what they mean; the same few come again and again."""
 MAX_ANTENNAS = 16
 """More entries of one packet's rsig are not looked at."""
 LORA_DATA_RATE = re.compile(r"SF([0-9]{1,2})BW([0-9]{1,4})", re.ASCII)
@@ -108,9 +109,9 @@ class Rxpk:
     @property
     def best(self) -> Antenna:
         """The reception that speaks for the packet: the antenna with the highest SNR, or the packet's own levels."""
-        heard = [antenna for antenna in self.antennas if antenna.snr_cdb is not None] or self.antennas[:1]
-        if not heard:
+        if not self.antennas:
             return Antenna(0, self.channel, self.rssi_cdb, self.signal_rssi_cdb, self.snr_cdb)
+        heard = [antenna for antenna in self.antennas if antenna.snr_cdb is not None] or self.antennas[:1]
         return max(heard, key=lambda antenna: -(10**6) if antenna.snr_cdb is None else antenna.snr_cdb)
 
     @property
@@ -194,13 +195,23 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
 
 
 def _frequency_hz(value: object) -> int | None:
-    if not is_number(value) or value <= 0:  # type: ignore[operator]
-        return None
-    return scaled(value, 6, 0, MAX_FREQUENCY_MHZ)
+    return _frequency_hz_of(value) if is_number(value) else None
+
+
+@lru_cache(MAX_REMEMBERED)
+def _frequency_hz_of(mhz: int | Decimal) -> int | None:
+    return scaled(mhz, 6, 0, MAX_FREQUENCY_MHZ) if mhz > 0 else None
 
 
 def _level_cdb(value: object) -> int | None:
+    if type(value) is Decimal:
+        return _level_cdb_of(value)
     return scaled(value, 2, -MAX_LEVEL_DB, MAX_LEVEL_DB)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _level_cdb_of(level_db: Decimal) -> int | None:
+    return scaled(level_db, 2, -MAX_LEVEL_DB, MAX_LEVEL_DB)
 
 
 def _data_rate(entry: dict[str, Any]) -> DataRate | None:

@@ -81,7 +81,7 @@ class Forwarder:
         if self.counter.saw(packet.tmst_us, now_ms):
             self.counter_restarts += 1
             self._recent.clear()
-        key = packet.tmst_us, packet.frequency_hz, packet.payload, packet.best
+        key = packet.tmst_us, packet.frequency_hz, packet.payload, packet.snr_cdb, packet.rssi_cdb, packet.antennas
         if key in self._recent:
             return False
         self._recent[key] = None

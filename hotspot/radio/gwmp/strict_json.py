@@ -9,7 +9,7 @@ import json
 import re
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 MAX_DEPTH = 64
 """Deeper nesting is refused before the parser sees it; forwarders need five levels."""
@@ -83,7 +83,7 @@ QUICK_SCAN = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_consta
 """What nearly every datagram needs: no call of ours for each number. It refuses what only DECODER can read."""
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | Decimal]:
     """True for a JSON number; true and false are none."""
     return type(value) is int or type(value) is Decimal
 
