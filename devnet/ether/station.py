@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from devnet.ether.config import StationConfig
+from devnet.ether.emissions import Emission, Reception
 from devnet.ether.forwarder import Decision, Forwarder, Ignored, Programmed, Refused
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.codec import Header, Identifier, PushData, TxAck
@@ -51,7 +52,10 @@ class Counters:
 class Station:
     """One station on the network side. `open` binds its sockets, `close` releases them."""
 
+    is_wifi = False
+
     def __init__(self, config: StationConfig, forwarder: Forwarder, mark: str, on_programmed: OnProgrammed) -> None:
+        assert config.hotspot is not None, "a packet forwarder has a hotspot to speak to"
         self.config = config
         self.forwarder = forwarder
         self.counters = Counters()
@@ -88,6 +92,10 @@ class Station:
         for socket in (self._up, self._down):
             if socket is not None:
                 socket.close()
+
+    def hear(self, emission: Emission, reception: Reception, on_acknowledged: OnAcknowledged | None = None) -> None:
+        """Reports a frame as this forwarder heard it."""
+        self.push(self.forwarder.report(emission, reception), on_acknowledged)
 
     def push(self, packet: Rxpk, on_acknowledged: OnAcknowledged | None = None) -> None:
         """Reports one frame heard; the callback runs if and when the hotspot acknowledges the datagram."""
