@@ -18,12 +18,13 @@ from typing import Protocol
 
 from hotspot.clock import Clock, sleep_until
 from hotspot.counters import Counters
-from hotspot.duty_cycle import Allowed, Ledger, Never
+from hotspot.duty_cycle import WIFI, Allowed, Ledger, Never
 from hotspot.epochs import Epoch
 from hotspot.keys import DeviceKey
 from hotspot.outbox import Change, DropDraft, DropTransmission, KeepReport, KeepTransmission, Outbox, StorageError
 from hotspot.position import PositionSource
-from hotspot.radio.frames import TxRequest, TxResult, TxState
+from hotspot.radio.bridge import BEACON_AIRTIME_US
+from hotspot.radio.frames import WIFI_SPREADING_FACTOR, TxRequest, TxResult, TxState
 from hotspot.reports import Report, Transmission
 from hotspot.rules import Rules
 from protocol import airtime, beacon
@@ -62,21 +63,21 @@ class SlotPlan:
     slots: tuple[Slot, ...]
 
 
-def plan_epoch(rules: Rules, epoch: Epoch, device: DeviceKey) -> SlotPlan | str:
-    """The slots of a hotspot, or why it has none."""
+def plan_epoch(rules: Rules, epoch: Epoch, device: DeviceKey, *, wifi: bool = False) -> SlotPlan | str:
+    """The slots of a hotspot, or why it has none. `wifi`: what its radio is."""
     row = epoch.row(device.hotspot_id)
     if row is None:
         return "not_registered"
     if row.frozen:
         return "frozen"
     kind, region = Kind(row.kind), rules.regions.of(row.cell)
-    if kind.is_wifi:
-        return "wifi_radio_missing"
+    if kind.is_wifi != wifi:
+        return "wifi_radio_missing" if kind.is_wifi else "lora_radio_missing"
     if region is None:
         return "region_unknown"
     plan = plan_of(rules.params.radio, kind, region)
     slots = schedule(rules.params, plan, epoch.seed, device.hotspot_id, kind, epoch.start_ms)
-    return SlotPlan(plan.name, row, tuple(slots))
+    return SlotPlan(WIFI if wifi else plan.name, row, tuple(slots))
 
 
 def most_power_dbm(slot: Slot, gain_cdb: int) -> int:
@@ -90,7 +91,9 @@ def least_power_dbm(params: Parameters, slot: Slot, gain_cdb: int) -> int:
 
 
 def slot_airtime_us(slot: Slot) -> int:
-    """Time on air of a beacon in this slot."""
+    """Time on air of a beacon in this slot, with all its copies."""
+    if slot.spreading_factor == WIFI_SPREADING_FACTOR:
+        return BEACON_AIRTIME_US
     return airtime.airtime_us(airtime.Modulation(slot.spreading_factor, slot.bandwidth_hz), FRAME_BYTES)
 
 
@@ -151,8 +154,10 @@ class Beaconer:
         counters: Counters,
         on_stored: Callable[[Report], None],
         transmit_delay_ms: int,
+        *,
+        wifi: bool = False,
     ) -> None:
-        """`sent`: what this hotspot transmitted before it was restarted."""
+        """`sent`: what this hotspot transmitted before it was restarted; `wifi`: what `radio` is, else LoRa."""
         self.own_tags = OwnTags()
         self.next_slot: Slot | None = None
         self.last: deque[LastBeacon] = deque(maxlen=MAX_LAST_BEACONS)
@@ -161,7 +166,7 @@ class Beaconer:
         self._device, self._network, self._rules = device, network, rules
         self._radio, self._outbox, self._position = radio, outbox, position
         self._clock, self._counters, self._on_stored = clock, counters, on_stored
-        self._transmit_delay_ms = transmit_delay_ms
+        self._transmit_delay_ms, self._wifi = transmit_delay_ms, wifi
         self._used = {(one.epoch, one.slot) for one in before}
         self._epochs: asyncio.Queue[Epoch] = asyncio.Queue(MAX_EPOCHS_AHEAD)
 
@@ -179,7 +184,7 @@ class Beaconer:
 
     async def play(self, epoch: Epoch) -> None:
         """Plays the slots of one epoch that are still to come."""
-        plan = plan_epoch(self._rules, epoch, self._device)
+        plan = plan_epoch(self._rules, epoch, self._device, wifi=self._wifi)
         if isinstance(plan, str):
             self._counters.count(GROUP, plan)
             return

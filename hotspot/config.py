@@ -54,6 +54,8 @@ class Config:
     """From order to air: 80 with an SX1302 forwarder, 1,000 with an SX1301 one."""
     status_port: int = 0
     """Port of the local status page on 127.0.0.1; 0 picks a free one."""
+    wifi_bridge: str | None = None
+    """Socket of the Wi-Fi bridge, beside hotspot.toml or absolute, where the radio is Wi-Fi; None: it is LoRa."""
     gpsd: Endpoint | None = None
     """A mapper's source of positions."""
     gpsd_device: str | None = None
@@ -184,6 +186,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "transmit_forwarder": _bytes(8, "a gateway EUI"),
     "transmit_delay_ms": _whole(0, MAX_TRANSMIT_DELAY_MS),
     "status_port": _whole(0, 65_535),
+    "wifi_bridge": _text,
     "gpsd": endpoint,
     "gpsd_device": _text,
     "mapper_resolution": _whole(MIN_MAPPER_RESOLUTION, MAX_MAPPER_RESOLUTION),

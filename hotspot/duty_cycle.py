@@ -19,8 +19,10 @@ from hotspot.reports import Transmission
 
 WINDOW_MS = 3_600_000
 WINDOW_US = WINDOW_MS * 1_000
+HELD_MS = 2 * WINDOW_MS
+"""Frames ordered for later must not push out what an earlier moment still counts."""
 MAX_HELD = 50_000
-"""Uses of the air in one hour that the ledger can tell apart; a fuller one allows no beacon."""
+"""Uses of the air that the ledger can tell apart; a fuller one allows no beacon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ RU864 = (
 EU433 = (Band(433_050_000, 434_790_000, 100),)
 HOPPING = Limits(dwell_us=400_000, dwell_window_ms=20_000)
 SHORT_FRAMES = Limits(dwell_us=400_000)
+WIFI = "Wi-Fi"
+"""In place of a region: 2.4 GHz has power limits, which the parameters keep, and no duty cycle (EN 300 328, 15.247)."""
 LIMITS: Mapping[str, Limits] = {
     "EU868": Limits(EU868),
     "US915": HOPPING,
@@ -75,6 +79,7 @@ LIMITS: Mapping[str, Limits] = {
     "KR920": Limits(),
     "RU864": Limits(RU864),
     "EU433": Limits(EU433),
+    WIFI: Limits(),
 }
 
 
@@ -99,7 +104,7 @@ Answer = Allowed | Wait | Never
 
 
 class Ledger:
-    """Everything one hotspot's radio sent in the last hour, whoever ordered it. `region` may change: it was moved."""
+    """Everything one hotspot's radio sent lately, whoever ordered it. `region` may change: it was moved."""
 
     def __init__(self, region: str, sent: Iterable[Transmission] = ()) -> None:
         """Without a region (""), nothing may be sent yet, and what is charged counts as soon as there is one."""
@@ -174,7 +179,7 @@ class Ledger:
 
     def _forget(self, now_ms: int) -> None:
         """Drops what is older than every window; a frame that lasts longer than its neighbours leaves with them."""
-        old = next((at for at, one in enumerate(self._sent) if _over_ms(one) + WINDOW_MS > now_ms), len(self._sent))
+        old = next((at for at, one in enumerate(self._sent) if _over_ms(one) + HELD_MS > now_ms), len(self._sent))
         del self._sent[:old]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from hotspot.clock import Clock
 from hotspot.config import Config
 from hotspot.counters import Counters
+from hotspot.radio.bridge import WifiBridge
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS, GwmpServer
 from protocol import beacon
@@ -63,19 +64,31 @@ class Ears:
         self.server = GwmpServer(
             clock, self.counters, self._on_frame, config.transmit_forwarder, config.transmit_delay_ms
         )
+        self.bridge = (
+            WifiBridge(directory / config.wifi_bridge, clock, self.counters, self._on_frame)
+            if config.wifi_bridge
+            else None
+        )
+        """The Wi-Fi radio; with it there is no port for packet forwarders."""
         self._clock = clock
         self._play: Callable[[RxFrame], None] | None = None
         self._listeners: set[asyncio.Queue[RxFrame]] = set()
 
     async def open(self) -> None:
-        """Binds the UDP port; OSError if it is taken."""
-        host, port = await self.server.start(self.config.listen.host, self.config.listen.port)
-        self.listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        """Binds the UDP port, or looks for the Wi-Fi bridge from now on; OSError if the port is taken."""
+        if self.bridge is not None:
+            self.bridge.start()
+            self.listen = self.bridge.status().socket
+        else:
+            host, port = await self.server.start(self.config.listen.host, self.config.listen.port)
+            self.listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.opened_at_ms = self._clock.now_ms()
 
     def close(self) -> None:
-        """Closes the UDP port."""
+        """Closes the UDP port, or hangs up."""
         self.server.stop()
+        if self.bridge is not None:
+            self.bridge.stop()
 
     def attach(self, play: Callable[[RxFrame], None] | None) -> None:
         """Hands every frame to whoever plays for the hotspot; None: to nobody."""
@@ -114,6 +127,7 @@ class Ears:
             "opened_at_ms": self.opened_at_ms,
             "first_heard_at_ms": self.first_heard_at_ms,
             "forwarders": [asdict(one) for one in self.server.forwarders()],
+            "wifi": None if self.bridge is None else asdict(self.bridge.status()),
             "heard": [asdict(one) for one in reversed(self.heard)],
             "counters": self.counters.snapshot(),
         }

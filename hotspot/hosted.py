@@ -54,9 +54,12 @@ class Hosted:
             Gpsd(config.gpsd, config.gpsd_device, config.mapper_resolution, clock, counters) if config.gpsd else None
         )
         self.beaconer = Beaconer(
-            device, shared.network, shared.rules, ears.server, shared.outbox, sent, self._position, clock, counters,
-            shared.fanout.add, config.transmit_delay_ms,
+            device, shared.network, shared.rules, ears.bridge or ears.server, shared.outbox, sent, self._position,
+            clock, counters, shared.fanout.add, 0 if ears.bridge else config.transmit_delay_ms, wifi=bool(ears.bridge),
         )  # fmt: skip
+        if ears.bridge is not None:
+            plan = shared.rules.params.radio.wifi
+            ears.bridge.listen_on(plan.channels_hz, plan.bandwidth_hz)
         self._witnesser = Witnesser(
             device, shared.network, shared.rules.params.epoch, shared.epochs, self.beaconer.own_tags, shared.outbox,
             self._position, clock, counters, shared.fanout.add,

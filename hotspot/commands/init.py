@@ -28,6 +28,7 @@ HERE = "127.0.0.1:1680"
 @click.option(
     "--network", default=None, envvar=NETWORK_VARIABLE, metavar="FILE|URL", help="The network, if you know it."
 )
+@click.option("--wifi-bridge", default=None, metavar="PATH", help="Socket of a Wi-Fi bridge, where the radio is Wi-Fi.")
 @click.option("--gpsd", default=None, metavar="HOST:PORT", help="A mapper's gpsd.")
 @click.option("--gpsd-device", default=None, metavar="PATH", help="Which receiver of that gpsd.")
 @click.option(
@@ -54,7 +55,7 @@ def init(directory: Path, non_interactive: bool, as_json: bool, **options: Any) 
 
 def _ask(options: dict[str, Any]) -> None:
     """The wizard: three questions, each with an answer that works."""
-    if options["listen"] is None:
+    if options["listen"] is None and options["wifi_bridge"] is None:
         here = click.confirm("Does the packet forwarder run on this machine?", default=True)
         options["listen"] = click.prompt("Listen for it on", default=HERE if here else EVERYWHERE)
     if options["network"] is None:
@@ -70,8 +71,12 @@ def _next_steps(directory: Path, options: dict[str, Any]) -> list[str]:
     listen = options["listen"] or HERE
     place = "" if directory == Path() else f" --directory {directory}"
     network = f" --network {options['network']}" if options["network"] else " --network NETWORK.JSON"
+    radio = f"Let the packet forwarder send to port {listen.rpartition(':')[2]} of this machine (see docs/gateways.md)."
+    if options["wifi_bridge"]:
+        socket = directory / options["wifi_bridge"]
+        radio = f"Start the Wi-Fi bridge: farfield-wifi-bridge --iface mon0 --socket {socket} (see docs/hotspot.md)."
     return [
-        f"Let the packet forwarder send to port {listen.rpartition(':')[2]} of this machine (see docs/gateways.md).",
+        radio,
         f"Listen: farfield hotspot run{place}",
         f"Look: http://127.0.0.1:{options['status_port']}/ or farfield hotspot status{place}",
         f"When you like what you hear: farfield hotspot register{place}{network} --owner 0x.. --at LAT,LON",
@@ -91,6 +96,8 @@ def make_directory(directory: Path, options: dict[str, Any]) -> Path:
             text = path.read_text("utf-8")
         else:
             more = [config.setting("status_port", port)] if (port := options.get("status_port")) else []
+            if bridge := options.get("wifi_bridge"):
+                more.append(config.setting("wifi_bridge", bridge))
             text = config.new_file(
                 options["listen"] or config.DEFAULT_LISTEN, options["gpsd"], options["gpsd_device"], *more
             )

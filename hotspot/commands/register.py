@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hotspot.keys import DeviceKey
     from hotspot.registration import Site
 
-KINDS = {"fixed": 0, "mapper": 1}
+KINDS = {"fixed": 0, "mapper": 1, "fixed-wifi": 2, "mapper-wifi": 3}
 MIN_GAIN_CDB, MAX_GAIN_CDB = -1_000, 1_500
 MAX_ELEVATION_M = 9_000
 
@@ -43,6 +43,7 @@ MAX_ELEVATION_M = 9_000
 @click.option("--elevation-m", type=click.IntRange(-500, MAX_ELEVATION_M), default=0, help="Antenna above ground.")
 @click.option("--kind", type=click.Choice(list(KINDS)), default="fixed", show_default=True)
 @click.option("--listen", default=None, metavar="HOST:PORT", help="Port for packet forwarders, for a new hotspot.toml.")
+@click.option("--wifi-bridge", default=None, metavar="PATH", help="Socket of a Wi-Fi bridge, for a new hotspot.toml.")
 @click.option("--gpsd", default=None, metavar="HOST:PORT", help="A mapper's gpsd, for a new hotspot.toml.")
 @click.option("--gpsd-device", default=None, metavar="PATH", help="Which receiver of that gpsd.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the registration is final.")

@@ -73,9 +73,12 @@ def _network(answer: dict[str, Any], now_ms: int) -> list[str]:
 
 
 def _radio(answer: dict[str, Any], now_ms: int) -> str:
-    alive = [one for one in answer["forwarders"] if one["alive"]]
-    heard = answer["heard"]
+    heard, wifi = answer["heard"], answer.get("wifi")
     last = f"last frame {_span(max(now_ms - heard[0]['at_ms'], 0) // 1_000)} ago" if heard else "nothing heard yet"
+    if wifi is not None:
+        bridge = f"Wi-Fi bridge on {wifi['interface']}" if wifi["connected"] else f"no Wi-Fi bridge ({wifi['problem']})"
+        return f"Radio      {bridge}, {last}"
+    alive = [one for one in answer["forwarders"] if one["alive"]]
     return f"Radio      {len(alive)} packet forwarder{'s' * (len(alive) != 1)} on {answer['listen']}, {last}"
 
 
@@ -89,7 +92,7 @@ def _play(answer: dict[str, Any], now_ms: int) -> list[str]:
         "Next slot  none left in this epoch"
         if slot is None
         else f"Next slot  in {_span(max(slot['start_ms'] - now_ms, 0) // 1_000)}, {slot['frequency_hz'] / 1e6:.1f} MHz "
-        f"SF{slot['spreading_factor']}",
+        + (f"SF{slot['spreading_factor']}" if slot["spreading_factor"] else "Wi-Fi"),
     ]
 
 

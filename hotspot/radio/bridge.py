@@ -17,7 +17,7 @@ from typing import Any
 from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.radio import messages
-from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
+from hotspot.radio.frames import WIFI_SPREADING_FACTOR, RxFrame, TxRequest, TxResult, TxState
 from hotspot.radio.gwmp.server import TRANSMISSIONS
 from hotspot.radio.messages import Counts, Decoder, Heard, Hello, Listen, Message, Refused, Sent, Transmit
 
@@ -176,7 +176,7 @@ class WifiBridge:
         return RxFrame(
             payload=heard.payload,
             frequency_hz=heard.frequency_hz,
-            spreading_factor=0,
+            spreading_factor=WIFI_SPREADING_FACTOR,
             bandwidth_hz=self._bandwidth_hz,
             rssi_cdb=heard.rssi_cdb,
             snr_cdb=heard.snr_cdb,

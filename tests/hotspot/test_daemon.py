@@ -80,14 +80,16 @@ def genesis_with_a_slot_soon(home: Home, anchor: Anchor) -> int:
 
 
 @asynccontextmanager
-async def running(path: Path, count: int = 1, homes: Sequence[Home] = ()) -> AsyncIterator[Site]:
+async def running(
+    path: Path, count: int = 1, homes: Sequence[Home] = (), kind: Kind = Kind.FIXED
+) -> AsyncIterator[Site]:
     if not homes:
         homes = open_homes([make_home(path / f"h{number}") for number in range(count)])
     async with AsyncExitStack() as stack:
         public = [home.device.public for home in homes]
         validators = [await stack.enter_async_context(FakeValidator(f"v{at}", public)) for at in range(2)]
         members = tuple(Member(one.owner, one.address, 1) for one in validators)
-        rows = [world.row(home.device.hotspot_id) for home in homes]
+        rows = [world.row(home.device.hotspot_id, kind=kind) for home in homes]
         anchor = dataclasses.replace(world.anchor(*rows), members=members)
         played = Played(network_of(validators), genesis_with_a_slot_soon(homes[0], anchor), RULES, ())
         clients = clients_for(played.file, [home.config.validators for home in homes])
