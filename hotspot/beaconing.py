@@ -21,7 +21,17 @@ from hotspot.counters import Counters
 from hotspot.duty_cycle import WIFI, Allowed, Ledger, Never
 from hotspot.epochs import Epoch
 from hotspot.keys import DeviceKey
-from hotspot.outbox import Change, DropDraft, DropTransmission, KeepReport, KeepTransmission, Outbox, StorageError
+from hotspot.outbox import (
+    NOT_SENT,
+    Change,
+    CloseDraft,
+    DropDraft,
+    DropTransmission,
+    KeepReport,
+    KeepTransmission,
+    Outbox,
+    StorageError,
+)
 from hotspot.position import PositionSource
 from hotspot.radio.bridge import BEACON_AIRTIME_US
 from hotspot.radio.frames import WIFI_SPREADING_FACTOR, TxRequest, TxResult, TxState
@@ -217,7 +227,8 @@ class Beaconer:
         if result.state is not TxState.SENT:
             return await self._take_back(draft, charge, result)
         final = self._report(turn, result.power_cdb, result.started_at_ms)
-        if not await self._stored(DropDraft(draft.id), KeepReport(final)):
+        # The frame is on air: a disk that is full for a moment must not cost the report of it.
+        if await self._outbox.insist(self._clock, final.commit_until_ms, DropDraft(draft.id), KeepReport(final)):
             return "sent_but_not_stored"
         self._on_stored(final)
         return final
@@ -301,12 +312,13 @@ class Beaconer:
 
     async def _take_back(self, draft: Report, charge: Transmission, result: TxResult) -> str:
         """No report of a frame nobody confirmed; its air time stays charged if it may have gone out all the same."""
-        changes: list[Change] = [DropDraft(draft.id)]
+        reason = result.reason or result.state.value
+        changes: list[Change] = [CloseDraft(draft.id, f"{NOT_SENT}:{reason}", self._clock.now_ms())]
         if result.state is not TxState.TIMEOUT:
             self.ledger.refund(charge)
             changes.append(DropTransmission(charge))
         self._outbox.note(*changes)
-        return result.reason or result.state.value
+        return reason
 
     async def _stored(self, *changes: Change) -> bool:
         try:

@@ -40,6 +40,8 @@ class Pending:
 
     report: Report
     outcomes: dict[tuple[Address, Step], str] = field(default_factory=dict)
+    problems: dict[tuple[Address, Step], str] = field(default_factory=dict)
+    """What hindered the last attempt of each step with each validator."""
 
     def deadline_ms(self, step: Step) -> int:
         return self.report.commit_until_ms if step is Step.COMMIT else self.report.reveal_until_ms
@@ -132,7 +134,7 @@ class Courier:
         for one in batch:
             token = self._sessions.token(one.report.hotspot_id)
             if token is None:
-                self._again(Step.COMMIT, one)
+                self._again(Step.COMMIT, one, self._sessions.problem(one.report.hotspot_id))
             else:
                 ready.append(one)
                 tokens.append(token)
@@ -167,7 +169,7 @@ class Courier:
             self.counters.count("receipts", problem)
             self.last_problem = problem
             for one in stored:
-                self._again(step, one)
+                self._again(step, one, problem)
             return False
         self.counters.count("receipts", "good")
         for one in stored:
@@ -177,17 +179,19 @@ class Courier:
     def _refused(self, step: Step, one: Pending, reason: str) -> None:
         self.counters.count("refusals", reason)
         if reason in RETRIED:
-            self._again(step, one)
+            self._again(step, one, reason)
         else:
             self._settle(one, self.owner, step, reason)
 
     def _failed(self, step: Step, batch: list[Pending], failed: CallFailed) -> bool:
         self._note(failed)
         for one in batch:
+            one.problems[self.owner, step] = failed.code
             self._lanes[step].put(one, 0)
         return False
 
-    def _again(self, step: Step, one: Pending) -> None:
+    def _again(self, step: Step, one: Pending, problem: str) -> None:
+        one.problems[self.owner, step] = problem
         self._lanes[step].put(one, self._clock.now_ms() + RETRY_MS)
 
     def _note(self, failed: CallFailed | None) -> None:

@@ -184,7 +184,7 @@ class Daemon:
 def _store(place: Path) -> Iterator[Store]:
     try:
         store = Store(place / OUTBOX_FILE)
-        store.drop_drafts()
+        store.drop_drafts(SystemClock().now_ms())
     except StorageError as error:
         raise StartError(str(error)) from error
     try:

@@ -16,7 +16,7 @@ from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.epochs import FIRST_EPOCH, EpochWatcher
 from hotspot.keys import DeviceKey
-from hotspot.outbox import KeepReport, Outbox, StorageError
+from hotspot.outbox import ContradictionError, KeepReport, Outbox
 from hotspot.position import PositionSource
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS
@@ -135,10 +135,10 @@ class Witnesser:
         await self._clock.sleep_ms(BEST_COPY_WITHIN_MS)
         hearing = self._open.pop(tag)
         report = self._report(tag, hearing)
-        try:
-            await self._outbox.write(KeepReport(report))
-        except StorageError:
-            self._counters.count(GROUP, "not_stored")
+        problem = await self._outbox.insist(self._clock, report.commit_until_ms, KeepReport(report))
+        if problem is not None:
+            known = isinstance(problem, ContradictionError)
+            self._counters.count(GROUP, "reported_before_a_restart" if known else "not_stored")
             return
         self._counters.count(GROUP, "stored")
         best = hearing.best

@@ -166,7 +166,7 @@ def test_a_refused_frame_leaves_no_report_and_no_charge(path: Path, state: TxSta
             assert s.stored == []
             await s.outbox.write()
             assert s.outbox.store.transmissions(DEVICE.hotspot_id) == []
-            assert s.outbox.store.drop_drafts() == 0
+            assert s.outbox.store.drop_drafts(0) == 0
             assert s.beaconer.ledger.sent() == []
 
     asyncio.run(act())

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
-from hotspot.courier import Courier
+from hotspot.courier import Courier, Pending
 from hotspot.delivery import Fanout
 from hotspot.keys.device import DeviceKey, software_key
 from hotspot.outbox import KeepReport, Outbox, Store
 from hotspot.receipts import SignedReceipt, batch_hash
-from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
+from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Report, Step
 from hotspot.sessions import Sessions
 from hotspot.wire import CallFailed, Opened, Refused, Taken, ValidatorClient
 from protocol.closing import Member
@@ -291,13 +291,15 @@ class MemoryValidator(FakeValidator):
         super().__init__(name)
         self.committed: list[ReportId] = []
         self.revealed: list[ReportId] = []
+        self.refuses_sessions = False
         self.calls = 0
 
     async def challenge(self) -> bytes | CallFailed:
         return self._failed() or bytes(32)
 
     async def open_sessions(self, signed: Sequence[tuple[bytes, bytes]]) -> list[Opened | Refused] | CallFailed:
-        return self._failed() or [Opened(bytes(32), 2**47) for _ in signed]
+        session = Refused("NOT_REGISTERED", "") if self.refuses_sessions else Opened(bytes(32), 2**47)
+        return self._failed() or [session for _ in signed]
 
     async def submit_commits(self, commits: Sequence[tuple[bytes, int, ReportId]]) -> Taken | CallFailed:
         return self._failed() or self._store(self.committed, [id_ for _, _, id_ in commits])
@@ -353,6 +355,63 @@ def test_validators_down_for_an_hour_cost_what_was_due_and_nothing_later(path: P
             tallies = post.outbox.store.tallies(FIRST)
             assert tallies["reveal_window_passed"] == 1
             assert tallies["commit_window_passed"] == 2
+
+    asyncio.run(act())
+
+
+def test_a_reveal_that_overtakes_its_commit_does_not_make_the_commit_late(path: Path) -> None:
+    async def act() -> None:
+        async with by_hand(path) as (post, (validator,)):
+            report = witness_report(post.clock.now_ms(), commit_ms=20_000)
+            await post.outbox.write(KeepReport(report))
+            pending = Pending(report)
+            post.fanout._take_on(pending)
+            post.fanout.settle(pending, validator.owner, Step.REVEAL, ACKNOWLEDGED)
+            assert post.fanout.waiting == 1
+            await advance(post, 1_000)
+            assert validator.committed == [report.id]
+            assert post.fanout.waiting == 0
+            await post.outbox.write()
+            assert "commit_window_passed" not in post.outbox.store.tallies(FIRST)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    ("hinder", "why"),
+    [
+        (lambda one: setattr(one, "down", True), "UNAVAILABLE"),
+        (lambda one: setattr(one, "key", MemoryValidator("another").key), "receipt_signature_wrong"),
+        (lambda one: setattr(one, "refuses_sessions", True), "NOT_REGISTERED"),
+    ],
+)
+def test_what_expired_is_recorded_with_what_hindered_it(path: Path, hinder: Callable[[Any], None], why: str) -> None:
+    async def act() -> None:
+        async with by_hand(path) as (post, (validator,)):
+            hinder(validator)
+            report = witness_report(post.clock.now_ms(), commit_ms=5_000)
+            await post.send(report)
+            await advance(post, 30_000)
+            await post.outbox.write()  # what was noted goes with it
+            notes = post.outbox.store.deliveries([report])
+            assert [(one.outcome, one.why) for one in notes if one.step is Step.COMMIT] == [(WINDOW_PASSED, why)]
+
+    asyncio.run(act())
+
+
+def test_what_expired_while_the_hotspot_was_off_was_never_tried(path: Path) -> None:
+    async def act() -> None:
+        async with by_hand(path) as (post, _):
+            report = witness_report(post.clock.now_ms() - 3_600_000, reveal_ms=60_000)
+            await post.outbox.write(KeepReport(report))
+            post.fanout.restore([report], [])
+            await advance(post, 2_000)
+            await post.outbox.write()  # what was noted goes with it
+            notes = post.outbox.store.deliveries([report])
+            assert {(one.step, one.outcome, one.why) for one in notes} == {
+                (step, WINDOW_PASSED, NEVER_TRIED) for step in Step
+            }
+            assert post.outbox.store.open_reports() == []
 
     asyncio.run(act())
 
