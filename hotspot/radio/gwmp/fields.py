@@ -168,7 +168,7 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
     tmst_us = whole(entry.get("tmst"), 0, MAX_U32)
     crc = CRC_OF_STAT.get(whole(entry.get("stat"), -1, 1))  # type: ignore[arg-type]
     frequency_hz = _frequency_hz(entry.get("freq"))
-    rate = _data_rate(entry)
+    rate = data_rate(entry)
     if tmst_us is None or crc is None or frequency_hz is None or rate is None:
         return PacketProblem.FIELD
     payload = _payload(entry)
@@ -180,7 +180,7 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
         rate=rate,
         crc=crc,
         payload=payload,
-        cr_denominator=_coding_rate(entry.get("codr"), rate.modulation),
+        cr_denominator=coding_rate(entry.get("codr"), rate.modulation),
         channel=whole(entry.get("chan"), 0, MAX_U32),
         rf_chain=whole(entry.get("rfch"), 0, MAX_U32),
         rssi_cdb=_level_cdb(entry.get("rssi")),
@@ -214,7 +214,8 @@ def _level_cdb_of(level_db: Decimal) -> int | None:
     return scaled(level_db, 2, -MAX_LEVEL_DB, MAX_LEVEL_DB)
 
 
-def _data_rate(entry: dict[str, Any]) -> DataRate | None:
+def data_rate(entry: dict[str, Any]) -> DataRate | None:
+    """Modulation and data rate of a packet or an order; None if they cannot be read."""
     name, datr = entry.get("modu"), entry.get("datr")
     if name == Modulation.LORA:
         label = text(datr, MAX_TEXT)
@@ -236,7 +237,8 @@ def _lora_rate(label: str) -> DataRate | None:
     return DataRate(Modulation.LORA, spreading_factor=int(found[1]), bandwidth_hz=int(found[2]) * 1_000)
 
 
-def _coding_rate(value: object, modulation: Modulation) -> int | None:
+def coding_rate(value: object, modulation: Modulation) -> int | None:
+    """Denominator of a coding rate, 5 to 8; None for OFF, none, or nonsense."""
     label = text(value, MAX_TEXT)
     return None if label is None else _coding_rate_of(label, modulation)
 
@@ -314,7 +316,7 @@ def read_txpk(entry: object) -> Txpk | PacketProblem:
     """An order to transmit, or why it is none."""
     if not isinstance(entry, dict):
         return PacketProblem.FIELD
-    frequency_hz, rate = _frequency_hz(entry.get("freq")), _data_rate(entry)
+    frequency_hz, rate = _frequency_hz(entry.get("freq")), data_rate(entry)
     if frequency_hz is None or rate is None:
         return PacketProblem.FIELD
     payload = _payload(entry)
@@ -329,7 +331,7 @@ def read_txpk(entry: object) -> Txpk | PacketProblem:
         gps_ms=whole(entry.get("tmms"), 0, MAX_COUNT),
         rf_chain=whole(entry.get("rfch"), 0, MAX_U32),
         power_dbm=scaled(entry.get("powe"), 0, -MAX_LEVEL_DB, MAX_LEVEL_DB),
-        cr_denominator=_coding_rate(entry.get("codr"), rate.modulation),
+        cr_denominator=coding_rate(entry.get("codr"), rate.modulation),
         inverted=_flag(entry.get("ipol")),
         preamble_symbols=whole(entry.get("prea"), 0, 65_535),
         deviation_hz=whole(entry.get("fdev"), 0, MAX_U32),

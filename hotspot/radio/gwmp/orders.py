@@ -15,6 +15,8 @@ MAX_OPEN_ORDERS = 256
 MAX_DRAWS = 64
 ANSWER_WITHIN_MS = 5_000
 """Forwarders drop an order they cannot read without a word."""
+UNREADABLE = "UNREADABLE_ANSWER"
+"""The error of an answer that came and cannot be read; the frame may have been sent."""
 Answered = Callable[[TxAck | None, bytes], None]
 """Gets the answer and its datagram; None and nothing when none came in time."""
 

@@ -18,7 +18,7 @@ from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.fields import Crc, DataRate, Modulation, Rxpk, Stat, Txpk
 from hotspot.radio.gwmp.forwarder import Forwarder, Forwarders
-from hotspot.radio.gwmp.orders import ANSWER_WITHIN_MS, Answered, Orders, with_token
+from hotspot.radio.gwmp.orders import ANSWER_WITHIN_MS, UNREADABLE, Answered, Orders, with_token
 from hotspot.radio.gwmp.port import Endpoint, UdpPort
 
 MAX_POWER_STEPS = 16
@@ -166,11 +166,11 @@ class GwmpServer:
 
     def _take_answer(self, header: codec.Header, data: bytes) -> str:
         answer = codec.read_body(header, data)
+        readable = isinstance(answer, codec.TxAck)
+        asked = self._orders.answer(answer if readable else codec.TxAck(header, error=UNREADABLE), data)
         if isinstance(answer, codec.Refused):
             return answer.reason
-        if isinstance(answer, codec.TxAck) and self._orders.answer(answer, data):
-            return header.kind.name
-        return "tx_ack_unasked"
+        return header.kind.name if asked else "tx_ack_unasked"
 
     def _frame(self, eui: bytes, forwarder: Forwarder | None, packet: Rxpk) -> RxFrame | str:
         now_ms = self._clock.monotonic_ms()
