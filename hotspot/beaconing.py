@@ -166,13 +166,18 @@ class Beaconer:
         transmit_delay_ms: int,
         *,
         wifi: bool = False,
+        ledger: Ledger | None = None,
     ) -> None:
-        """`sent`: what this hotspot transmitted before it was restarted; `wifi`: what `radio` is, else LoRa."""
+        """`sent`: what this hotspot transmitted before it was restarted; `wifi`: what `radio` is, else LoRa.
+
+        `ledger`: what the radio sends for others is in it already.
+        """
         self.own_tags = OwnTags()
         self.next_slot: Slot | None = None
         self.last: deque[LastBeacon] = deque(maxlen=MAX_LAST_BEACONS)
         before = list(sent)
-        self.ledger = Ledger("", before)
+        self.ledger = Ledger("") if ledger is None else ledger
+        self.ledger.restore(before)
         self._device, self._network, self._rules = device, network, rules
         self._radio, self._outbox, self._position = radio, outbox, position
         self._clock, self._counters, self._on_stored = clock, counters, on_stored

@@ -22,6 +22,7 @@ ENVIRONMENT_PREFIX = "FARFIELD_HOTSPOT_"
 DEFAULT_LISTEN = "127.0.0.1:1680"
 SX1302_TRANSMIT_DELAY_MS = 80
 MAX_TRANSMIT_DELAY_MS = 2_000
+MAX_NETWORK_SERVERS = 8
 DEFAULT_MAPPER_RESOLUTION = 9
 
 
@@ -52,6 +53,8 @@ class Config:
     """EUI of the forwarder that transmits; None: the first that connects."""
     transmit_delay_ms: int = SX1302_TRANSMIT_DELAY_MS
     """From order to air: 80 with an SX1302 forwarder, 1,000 with an SX1301 one."""
+    network_servers: tuple[Endpoint, ...] = ()
+    """LoRaWAN network servers (GWMP) that get what is not Farfield's, and whose downlinks are sent; at most 8."""
     status_port: int = 0
     """Port of the local status page on 127.0.0.1; 0 picks a free one."""
     wifi_bridge: str | None = None
@@ -180,11 +183,21 @@ def _accounts(value: object) -> tuple[bytes, ...]:
     return tuple(_bytes(20, "an account")(one) for one in value)
 
 
+def _endpoints(value: object) -> tuple[Endpoint, ...]:
+    if not isinstance(value, list) or len(value) > MAX_NETWORK_SERVERS:
+        raise ValueError(f'expected a list of at most {MAX_NETWORK_SERVERS} "HOST:PORT", found {value!r}')
+    found = tuple(endpoint(one) for one in value)
+    if len(set(found)) < len(found):
+        raise ValueError("the same server stands there twice")
+    return found
+
+
 READERS: Mapping[str, Callable[[Any], Any]] = {
     "network": _text,
     "listen": endpoint,
     "transmit_forwarder": _bytes(8, "a gateway EUI"),
     "transmit_delay_ms": _whole(0, MAX_TRANSMIT_DELAY_MS),
+    "network_servers": _endpoints,
     "status_port": _whole(0, 65_535),
     "wifi_bridge": _text,
     "gpsd": endpoint,
@@ -201,6 +214,7 @@ def new_file(listen: str, gpsd: str | None = None, gpsd_device: str | None = Non
         f"listen = {_quoted(listen)}             # where your packet forwarder sends (its server_address and ports)",
         '# transmit_forwarder = "AA555A0000000101"   # which forwarder transmits, if several send here',
         "# transmit_delay_ms = 1000      # with an SX1301 forwarder; an SX1302 one takes 80",
+        '# network_servers = ["HOST:1700"]   # your ChirpStack or TTN: it gets all else the gateway hears, and answers',
     ]
     if gpsd is not None:
         lines.append(f"gpsd = {_quoted(gpsd)}               # where a mapper asks for its position")

@@ -136,6 +136,13 @@ class Ledger:
         insort(self._sent, transmission, key=attrgetter("at_ms"))
         del self._sent[:-MAX_HELD]
 
+    def restore(self, transmissions: Iterable[Transmission]) -> None:
+        """Enters what an earlier run stored, unless it is here already."""
+        known = {(one.epoch, one.slot) for one in self._sent}
+        for one in transmissions:
+            if (one.epoch, one.slot) not in known:
+                self.charge(one)
+
     def refund(self, transmission: Transmission) -> None:
         """Takes back a transmission that was not made."""
         self._sent = [one for one in self._sent if one != transmission]

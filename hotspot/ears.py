@@ -16,6 +16,8 @@ from typing import Any
 from hotspot.clock import Clock
 from hotspot.config import Config
 from hotspot.counters import Counters
+from hotspot.duty_cycle import Ledger
+from hotspot.forwarding.forwarding import Forwarding
 from hotspot.radio.bridge import WifiBridge
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS, GwmpServer
@@ -64,6 +66,14 @@ class Ears:
         self.server = GwmpServer(
             clock, self.counters, self._on_frame, config.transmit_forwarder, config.transmit_delay_ms
         )
+        self.ledger = Ledger("")
+        """Everything this radio sends, from the first downlink of another network on."""
+        self.forwarding = (
+            Forwarding(config.network_servers, self.server, self.ledger, clock, self.counters)
+            if config.network_servers
+            else None
+        )
+        self.server.passage = self.forwarding
         self.bridge = (
             WifiBridge(directory / config.wifi_bridge, clock, self.counters, self._on_frame)
             if config.wifi_bridge
@@ -87,6 +97,8 @@ class Ears:
     def close(self) -> None:
         """Closes the UDP port, or hangs up."""
         self.server.stop()
+        if self.forwarding is not None:
+            self.forwarding.stop()
         if self.bridge is not None:
             self.bridge.stop()
 
@@ -127,6 +139,7 @@ class Ears:
             "opened_at_ms": self.opened_at_ms,
             "first_heard_at_ms": self.first_heard_at_ms,
             "forwarders": [asdict(one) for one in self.server.forwarders()],
+            "network_servers": [] if self.forwarding is None else self.forwarding.snapshot(),
             "wifi": None if self.bridge is None else asdict(self.bridge.status()),
             "heard": [asdict(one) for one in reversed(self.heard)],
             "counters": self.counters.snapshot(),

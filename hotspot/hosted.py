@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hotspot.beaconing import Beaconer
@@ -12,8 +12,9 @@ from hotspot.clock import Clock
 from hotspot.delivery import Fanout
 from hotspot.ears import Ears
 from hotspot.epochs import EpochWatcher
+from hotspot.forwarding.forwarding import Journal
 from hotspot.keys import DeviceKey
-from hotspot.outbox import Outbox
+from hotspot.outbox import DropTransmission, KeepTransmission, Outbox
 from hotspot.position import Gpsd
 from hotspot.reports import Transmission
 from hotspot.rules import Rules
@@ -56,7 +57,10 @@ class Hosted:
         self.beaconer = Beaconer(
             device, shared.network, shared.rules, ears.bridge or ears.server, shared.outbox, sent, self._position,
             clock, counters, shared.fanout.add, 0 if ears.bridge else config.transmit_delay_ms, wifi=bool(ears.bridge),
+            ledger=ears.ledger,
         )  # fmt: skip
+        if ears.forwarding is not None:
+            ears.forwarding.journal = Journal(self._keep_downlink, self._drop_downlink)
         if ears.bridge is not None:
             plan = shared.rules.params.radio.wifi
             ears.bridge.listen_on(plan.channels_hz, plan.bandwidth_hz)
@@ -65,6 +69,12 @@ class Hosted:
             self._position, clock, counters, shared.fanout.add,
         )  # fmt: skip
         shared.epochs.listen(self.beaconer.expect)
+
+    def _keep_downlink(self, downlink: Transmission) -> None:
+        self._shared.outbox.note(KeepTransmission(replace(downlink, hotspot_id=self.device.hotspot_id)))
+
+    def _drop_downlink(self, downlink: Transmission) -> None:
+        self._shared.outbox.note(DropTransmission(replace(downlink, hotspot_id=self.device.hotspot_id)))
 
     async def run(self) -> None:
         """Beacons, witnesses and follows its position until cancelled."""
@@ -76,6 +86,8 @@ class Hosted:
                     tasks.create_task(self._position.run())
         finally:
             self.ears.attach(None)
+            if self.ears.forwarding is not None:
+                self.ears.forwarding.journal = None
             self._witnesser.stop()
 
     def snapshot(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ none is refused for the duty cycle, all are charged to it, and it is our beacons
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -71,7 +72,6 @@ class Forwarding:
         self._radio, self._ledger, self._clock, self._counters = radio, ledger, clock, counters
         self._gateways: dict[bytes, Gateway] = {}
         self._last_ms: dict[tuple[str, str], int] = {}
-        self._next_charge = clock.now_ms()
 
     def stop(self) -> None:
         """Closes every socket."""
@@ -172,8 +172,9 @@ class Forwarding:
             allowed = self._ledger.may_send(downlink.frequency_hz, downlink.airtime_us, at_ms)
             if not isinstance(allowed, Allowed):
                 self._counters.count(group, "order_over_duty_cycle")
-        self._next_charge += 1
-        charge = Transmission(NOBODY, NOT_A_SLOT, self._next_charge, at_ms, downlink.frequency_hz, downlink.airtime_us)
+        charge = Transmission(
+            NOBODY, NOT_A_SLOT, secrets.randbits(62), at_ms, downlink.frequency_hz, downlink.airtime_us
+        )
         self._ledger.charge(charge)
         if self.journal is not None:
             self.journal.keep(charge)

@@ -20,6 +20,7 @@ def test_reads_every_key() -> None:
     listen = "[::1]:1700"
     transmit_forwarder = "AA555A0000000101"
     transmit_delay_ms = 1000
+    network_servers = ["localhost:1700", "[::1]:1701"]
     status_port = 8081
     gpsd = "localhost:2947"
     gpsd_device = "/dev/ttyACM0"
@@ -31,6 +32,7 @@ def test_reads_every_key() -> None:
         listen=Endpoint("::1", 1700),
         transmit_forwarder=bytes.fromhex("AA555A0000000101"),
         transmit_delay_ms=1_000,
+        network_servers=(Endpoint("localhost", 1_700), Endpoint("::1", 1_701)),
         status_port=8_081,
         gpsd=Endpoint("localhost", 2_947),
         gpsd_device="/dev/ttyACM0",
@@ -58,6 +60,8 @@ def test_names_the_file_of_an_error(tmp_path: Path) -> None:
         ('listen = "127.0.0.1:66000"', "`listen`"),
         ('transmit_forwarder = "AA55"', "`transmit_forwarder`"),
         ('transmit_forwarder = "zz555A0000000101"', "`transmit_forwarder`"),
+        ('network_servers = "localhost:1700"', "`network_servers`"),
+        ('network_servers = ["localhost:1700", "localhost:1700"]', "the same server"),
         ("transmit_delay_ms = -1", "`transmit_delay_ms`"),
         ("transmit_delay_ms = true", "`transmit_delay_ms`"),
         ("mapper_resolution = 12", "`mapper_resolution`"),

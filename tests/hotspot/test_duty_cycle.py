@@ -139,3 +139,10 @@ def test_is_restored_in_any_order() -> None:
 def test_the_budgets_are_what_the_sub_bands_say() -> None:
     assert all(band.budget_us == band.permille * 3_600_000 for band in EU868)
     assert [dataclasses.astuple(band)[2] for band in EU868] == [1, 10, 10, 1, 100, 10]
+
+
+def test_what_an_earlier_run_stored_counts_once() -> None:
+    stored = [transmission(slot=slot, airtime_us=1_000) for slot in (1, 2)]
+    one = ledger(stored[0])
+    one.restore(stored)
+    assert one.used_us(NOW_MS)["868-868.6"][0] == 2_000
