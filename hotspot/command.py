@@ -11,6 +11,7 @@ COMMANDS = {
     "register": ("register", "Put this hotspot on chain through a validator, which pays the gas."),
     "run": ("run", "Beacon and witness until Ctrl-C; without key or network, listen."),
     "status": ("status", "Print what the running hotspot does."),
+    "doctor": ("doctor", "Find what keeps this hotspot from earning; every finding has a name and a fix."),
     "keys": ("keys", "The device key."),
 }
 

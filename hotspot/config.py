@@ -53,6 +53,8 @@ class Config:
     """EUI of the forwarder that transmits; None: the first that connects."""
     transmit_delay_ms: int = SX1302_TRANSMIT_DELAY_MS
     """From order to air: 80 with an SX1302 forwarder, 1,000 with an SX1301 one."""
+    forwarder_config: str | None = None
+    """The packet forwarder's global_conf.json, if it can be read from here; it is checked for an antenna gain."""
     network_servers: tuple[Endpoint, ...] = ()
     """LoRaWAN network servers (GWMP) that get what is not Farfield's, and whose downlinks are sent; at most 8."""
     status_port: int = 0
@@ -197,6 +199,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "listen": endpoint,
     "transmit_forwarder": _bytes(8, "a gateway EUI"),
     "transmit_delay_ms": _whole(0, MAX_TRANSMIT_DELAY_MS),
+    "forwarder_config": _text,
     "network_servers": _endpoints,
     "status_port": _whole(0, 65_535),
     "wifi_bridge": _text,

@@ -95,6 +95,8 @@ class Courier:
         self.reachable: bool | None = None
         """Whether the last call was answered; None before the first."""
         self.last_problem = ""
+        self.clock_offset_ms: int | None = None
+        """How far the validator's clock is ahead of ours, by its last good receipt; None before the first."""
         self.counters = counters
         self._client = client
         self._sessions = sessions
@@ -141,8 +143,10 @@ class Courier:
         if not ready:
             return True
         commits = [(token, one.report.epoch, one.report.id) for token, one in zip(tokens, ready, strict=True)]
+        asked_at_ms = self._clock.now_ms()
         taken = await self._client.submit_commits(commits)
         if isinstance(taken, Taken):
+            self._compare_clocks(taken, asked_at_ms)
             for place, refused in taken.refusals.items():
                 if refused.reason == Reason.NO_SESSION.name and place < len(ready):
                     self._sessions.forget(ready[place].report.hotspot_id, tokens[place])
@@ -175,6 +179,11 @@ class Courier:
         for one in stored:
             self._settle(one, self.owner, step, ACKNOWLEDGED)
         return True
+
+    def _compare_clocks(self, taken: Taken, asked_at_ms: int) -> None:
+        """By the moment of storing, which lies between question and answer."""
+        if taken.receipt is not None:
+            self.clock_offset_ms = taken.receipt.stored_at_ms - (asked_at_ms + self._clock.now_ms()) // 2
 
     def _refused(self, step: Step, one: Pending, reason: str) -> None:
         self.counters.count("refusals", reason)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import structlog
 
 from chain.network import NetworkFile
 from chain.reader import ChainReader
+from hotspot import neighbours
 from hotspot.chain_source import ChainAnchors
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
@@ -25,6 +27,7 @@ from hotspot.ears import Ears
 from hotspot.epochs import AnchorSource, Epoch, EpochWatcher
 from hotspot.hosted import Hosted, Shared
 from hotspot.keys import DeviceKey
+from hotspot.neighbours import Neighbour
 from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
 from hotspot.sessions import Sessions
 from hotspot.start import Played, StartError, join
@@ -66,6 +69,9 @@ class Daemon:
         self._epochs = EpochWatcher(network, played.genesis_ms, windows, anchors, clock, self._counters)
         self._couriers = self._make_couriers(players, clients, windows)
         self._fanout.use(self._couriers)
+        self._members: set[bytes] | None = None
+        self._neighbours: dict[bytes, Neighbour] = {}
+        self._find_neighbours = False
         self._epochs.listen(self._on_epoch)
         shared = Shared(network, played.rules, clock, self._outbox, self._epochs, self._fanout)
         self.hosted = [self._host(one, shared, store) for one in players]
@@ -111,6 +117,8 @@ class Daemon:
 
     def _on_epoch(self, epoch: Epoch) -> None:
         self._fanout.set_members(epoch.anchor.members)
+        self._members = {member.owner for member in epoch.anchor.members}
+        self._find_neighbours = True
         mine = sum(1 for one in self.hosted if epoch.row(one.device.hotspot_id) is not None)
         self._log.info(
             "epoch",
@@ -149,20 +157,44 @@ class Daemon:
                     known[courier.owner] = reachable
                     note = self._log.info if reachable else self._log.warning
                     note("validator", owner=courier.owner.hex(), reachable=reachable, problem=courier.last_problem)
+            await self._look_for_neighbours()
             await self._clock.sleep_ms(MONITOR_MS)
+
+    async def _look_for_neighbours(self) -> None:
+        """Once an epoch, in a thread: a registry may be long."""
+        epoch = self._epochs.newest
+        if not self._find_neighbours or epoch is None:
+            return
+        self._find_neighbours = False
+        limits = self._played.rules.params.rules
+        mine = [row for one in self.hosted if (row := epoch.row(one.device.hotspot_id)) is not None]
+        self._neighbours = await asyncio.to_thread(neighbours.nearest, mine, epoch.anchor.registry, limits)
 
     def hotspot_snapshot(self, hotspot_id: bytes) -> dict[str, Any]:
         """What playing adds to what a hotspot's ears say; empty for one that does not play."""
         for one in self.hosted:
             if one.device.hotspot_id == hotspot_id:
-                return one.snapshot() | {"validators": self._validator_snapshot()}
+                neighbour = self._neighbours.get(hotspot_id)
+                return one.snapshot() | {
+                    "validators": self._validator_snapshot(),
+                    "clock_offset_ms": self.clock_offset_ms,
+                    "neighbour": None if neighbour is None else neighbour.shape(),
+                }
         return {}
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """How far true time is ahead of this clock, by the median of the validators' receipts."""
+        told = [one.clock_offset_ms for one in self._couriers if one.clock_offset_ms is not None]
+        return int(statistics.median(told)) if told else None
 
     def _validator_snapshot(self) -> list[dict[str, Any]]:
         return [
             {
                 "owner": f"0x{courier.owner.hex()}",
                 "reachable": courier.reachable,
+                "on_chain": None if self._members is None else courier.owner in self._members,
+                "clock_offset_ms": courier.clock_offset_ms,
                 "last_problem": courier.last_problem,
                 "counters": courier.counters.snapshot(),
             }

@@ -16,6 +16,7 @@ from typing import Any
 from hotspot.clock import Clock
 from hotspot.config import Config
 from hotspot.counters import Counters
+from hotspot.doctor.findings import Finding
 from hotspot.duty_cycle import Ledger
 from hotspot.forwarding.forwarding import Forwarding
 from hotspot.radio.bridge import WifiBridge
@@ -62,6 +63,8 @@ class Ears:
         self.listen = ""
         self.opened_at_ms = 0
         self.first_heard_at_ms: int | None = None
+        self.findings: tuple[Finding, ...] = ()
+        """What is wrong, as process.py saw it last."""
         self.heard: deque[Heard] = deque(maxlen=MAX_HEARD)
         self.server = GwmpServer(
             clock, self.counters, self._on_frame, config.transmit_forwarder, config.transmit_delay_ms

@@ -21,6 +21,8 @@ from hotspot.rules import Rules
 from hotspot.witnessing import Witnesser
 from protocol.encoding import Network
 from protocol.ids import Kind
+from protocol.records import RegistryRow
+from protocol.regions import plan_of
 from protocol.schedule import Slot
 
 
@@ -100,6 +102,9 @@ class Hosted:
             "kind": None if row is None else Kind(row.kind).name.lower(),
             "cell": None if row is None else f"{row.cell:x}",
             "region": self.beaconer.ledger.region or None,
+            "channels_hz": self._channels_hz(row),
+            "transmit_forwarder": self.ears.config.transmit_forwarder and self.ears.config.transmit_forwarder.hex(),
+            "knows_registry": self._shared.epochs.newest is not None,
             "epoch": epoch,
             "epoch_ends_at_ms": self._shared.epochs.start_ms(epoch + 1),
             "next_slot": _slot(self.beaconer.next_slot),
@@ -112,6 +117,13 @@ class Hosted:
             "last_beacons": [asdict(one) for one in reversed(self.beaconer.last)],
             "last_witnesses": [asdict(one) for one in reversed(self._witnesser.last)],
         }
+
+    def _channels_hz(self, row: RegistryRow | None) -> list[int]:
+        """Where beacons of the hotspot's region are sent, if it is known and LoRa's."""
+        region = None if row is None else self._shared.rules.regions.of(row.cell)
+        if row is None or region is None or Kind(row.kind).is_wifi:
+            return []
+        return list(plan_of(self._shared.rules.params.radio, Kind(row.kind), region).channels_hz)
 
     def _place(self) -> dict[str, Any] | None:
         if self._position is None:

@@ -26,6 +26,8 @@ from hotspot import config as configs
 from hotspot.clock import Clock, SystemClock
 from hotspot.config import CONFIG_FILE
 from hotspot.daemon import Daemon, Player, joined
+from hotspot.doctor import forwarder_file, running
+from hotspot.doctor.findings import Finding, Level
 from hotspot.ears import Ears
 from hotspot.start import UNREACHABLE, Home, Played, StartError, common_directory, load_key, locked, open_homes
 from hotspot.status import Answer, StatusServer, as_json
@@ -34,6 +36,9 @@ from hotspot.status_client import write_pointer
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 30_000
 LOOK_MS = 3_000
 """How often a process that only listens looks for a key and a network."""
+EXAMINE_MS = 10_000
+NOTHING_HEARD_MS = 10 * 60_000
+"""A quiet place may hear nothing for a while; `doctor` says so at once, the counter only after this."""
 NO_KEY = "There is no key yet: `farfield hotspot register` makes one. Until then it only listens."
 NO_NETWORK = "No network is named: give its network.json with `farfield hotspot register --network`. It only listens."
 LISTENING, WAITING, PLAYING = "listening", "waiting", "playing"
@@ -111,6 +116,13 @@ class Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listens until `stop` is set, and plays whenever it can. StartError if the network is not what it claims."""
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            await self._play_again_and_again(stop)
+        finally:
+            watching.cancel()
+
+    async def _play_again_and_again(self, stop: asyncio.Event) -> None:
         pause_ms = FIRST_PAUSE_MS
         while not stop.is_set():
             try:
@@ -187,6 +199,29 @@ class Process:
     async def _pause(self, stop: asyncio.Event, duration_ms: int) -> None:
         await _first(asyncio.ensure_future(self.clock.sleep_ms(duration_ms)), stop)
 
+    async def _watch(self) -> None:
+        """Looks for what is wrong every few seconds; each finding is counted and logged when it begins."""
+        while True:
+            for index in range(len(self.ears)):
+                self._examine(index)
+            await self.clock.sleep_ms(EXAMINE_MS)
+
+    def _examine(self, index: int) -> None:
+        ears = self.ears[index]
+        found = [*running.find(self._facts(index), NOTHING_HEARD_MS), *self._forwarder_file(ears)]
+        known = {one.code for one in ears.findings}
+        for code in dict.fromkeys(one.code for one in found if one.code not in known):
+            first = next(one for one in found if one.code == code)
+            ears.counters.count("findings", code)
+            if first.level is Level.PROBLEM:
+                self._log.warning(code, hotspot=self.name(index)[:16], problem=first.sentence, fix=first.fix)
+        ears.findings = tuple(found)
+
+    @staticmethod
+    def _forwarder_file(ears: Ears) -> list[Finding]:
+        config = ears.config
+        return forwarder_file.find(Path(config.forwarder_config), config.listen.port) if config.forwarder_config else []
+
     # --- what it says -----------------------------------------------------------------------------------------
 
     @property
@@ -210,6 +245,9 @@ class Process:
 
     def hotspot_snapshot(self, index: int) -> dict[str, Any]:
         """Everything about one hotspot."""
+        return self._facts(index) | {"findings": [asdict(one) for one in self.ears[index].findings]}
+
+    def _facts(self, index: int) -> dict[str, Any]:
         ears = self.ears[index]
         device = self._keys[ears.directory]
         shape = ears.snapshot() | {
@@ -219,10 +257,15 @@ class Process:
             "pid": os.getpid(),
             "now_ms": self.clock.now_ms(),
             "network": self.network_snapshot(),
+            "unknown_validators": self._unknown_validators(ears),
         }
         if self.daemon is None or device is None:
             return shape | {"validators": []}
         return shape | self.daemon.hotspot_snapshot(device.hotspot_id)
+
+    def _unknown_validators(self, ears: Ears) -> list[str]:
+        known = set() if self.file is None else {bytes(one.owner) for one in self.file.validators}
+        return [] if self.file is None else [f"0x{one.hex()}" for one in ears.config.validators if one not in known]
 
     def snapshot(self) -> dict[str, Any]:
         """The process as a whole."""
