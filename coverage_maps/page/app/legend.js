@@ -59,6 +59,7 @@ function marks(theme) {
     mark("fixed", STATUS.earning, "hotspot, earning"),
     mark("fixed", STATUS.linked, "heard, not paid"),
     mark("fixed", STATUS.silent, "not at work"),
+    mark("wifi", STATUS.earning, "Wi-Fi, earning"),
     mark("mapper", STATUS.earning, "mapper, moving"),
   );
 }
