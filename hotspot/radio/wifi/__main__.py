@@ -79,8 +79,8 @@ async def _run(interface: str, socket_path: Path, user: str | None) -> str:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bridge.stop)
     server = await asyncio.start_unix_server(bridge.serve, sock=listening)
-    tunes = "sets its channel" if port.tuner else "leaves its channel alone"
-    _say(f"bridge on {interface}, which it {tunes}; hotspots connect to {socket_path}")
+    tunes = "sets channel and power itself" if port.tuner else "leaves channel and power as they are"
+    _say(f"the bridge on {interface} {tunes}; hotspots connect to {socket_path}")
     try:
         await bridge.run()
     finally:
