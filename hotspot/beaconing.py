@@ -228,6 +228,7 @@ class Beaconer:
         self.ledger.charge(charge)
         self.own_tags.add(turn.tag)
         await sleep_until(self._clock, slot.start_ms - self._transmit_delay_ms)
+        await sleep_until(self._clock, self.ledger.quiet_from_ms(charge) - self._transmit_delay_ms)
         result = await self._radio.transmit(self._request(turn))
         if result.state is not TxState.SENT:
             return await self._take_back(draft, charge, result)

@@ -20,7 +20,6 @@ from protocol.limits import MAX_MAPPER_RESOLUTION, MIN_MAPPER_RESOLUTION
 CONFIG_FILE = "hotspot.toml"
 ENVIRONMENT_PREFIX = "FARFIELD_HOTSPOT_"
 DEFAULT_LISTEN = "127.0.0.1:1680"
-SX1302_TRANSMIT_DELAY_MS = 80
 MAX_TRANSMIT_DELAY_MS = 2_000
 MAX_NETWORK_SERVERS = 8
 DEFAULT_MAPPER_RESOLUTION = 9
@@ -51,8 +50,8 @@ class Config:
     """Where packet forwarders send; port 0 picks a free one."""
     transmit_forwarder: bytes | None = None
     """EUI of the forwarder that transmits; None: the first that connects."""
-    transmit_delay_ms: int = SX1302_TRANSMIT_DELAY_MS
-    """From order to air: 80 with an SX1302 forwarder, 1,000 with an SX1301 one."""
+    transmit_delay_ms: int | None = None
+    """From order to air; None: as the forwarder's packets look, 80 with an SX1302 and 1,000 with an SX1301."""
     forwarder_config: str | None = None
     """The packet forwarder's global_conf.json, if it can be read from here; it is checked for an antenna gain."""
     network_servers: tuple[Endpoint, ...] = ()
@@ -216,7 +215,7 @@ def new_file(listen: str, gpsd: str | None = None, gpsd_device: str | None = Non
         "# How this hotspot reaches its radio. What the network knows of it is on chain, not here.",
         f"listen = {_quoted(listen)}             # where your packet forwarder sends (its server_address and ports)",
         '# transmit_forwarder = "AA555A0000000101"   # which forwarder transmits, if several send here',
-        "# transmit_delay_ms = 1000      # with an SX1301 forwarder; an SX1302 one takes 80",
+        "# transmit_delay_ms = 1000      # from order to air, if the forwarder is none of Semtech's two",
         '# network_servers = ["HOST:1700"]   # your ChirpStack or TTN: it gets all else the gateway hears, and answers',
     ]
     if gpsd is not None:

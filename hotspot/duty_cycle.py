@@ -21,6 +21,8 @@ WINDOW_MS = 3_600_000
 WINDOW_US = WINDOW_MS * 1_000
 HELD_MS = 2 * WINDOW_MS
 """Frames ordered for later must not push out what an earlier moment still counts."""
+GAP_MS = 20
+"""Between two frames of one radio."""
 MAX_HELD = 50_000
 """Uses of the air that the ledger can tell apart; a fuller one allows no beacon."""
 
@@ -129,6 +131,17 @@ class Ledger:
             return Never()
         waits = [one for one in answers if isinstance(one, Wait)]
         return max(waits, key=attrgetter("until_ms")) if waits else Allowed()
+
+    def quiet_from_ms(self, wanted: Transmission) -> int:
+        """When a charged frame can start without meeting another one.
+
+        A radio sends one frame at a time, and a forwarder that is sending drops what comes next without a word.
+        """
+        start_ms, length_ms = wanted.at_ms, _over_ms(wanted) - wanted.at_ms
+        for other in self._sent:
+            if other != wanted and other.at_ms < start_ms + length_ms + GAP_MS and _over_ms(other) + GAP_MS > start_ms:
+                start_ms = _over_ms(other) + GAP_MS
+        return start_ms
 
     def charge(self, transmission: Transmission) -> None:
         """Enters a transmission, before it is made."""

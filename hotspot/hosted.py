@@ -58,8 +58,8 @@ class Hosted:
         )
         self.beaconer = Beaconer(
             device, shared.network, shared.rules, ears.bridge or ears.server, shared.outbox, sent, self._position,
-            clock, counters, shared.fanout.add, 0 if ears.bridge else config.transmit_delay_ms, wifi=bool(ears.bridge),
-            ledger=ears.ledger,
+            clock, counters, shared.fanout.add, 0 if ears.bridge else ears.server.least_delay_ms,
+            wifi=bool(ears.bridge), ledger=ears.ledger,
         )  # fmt: skip
         if ears.forwarding is not None:
             ears.forwarding.journal = Journal(self._keep_downlink, self._drop_downlink)

@@ -98,7 +98,7 @@ class Witnesser:
             return "own_beacon"
         hearing = self._open.get(tag)
         if hearing is not None:
-            if frame.snr_cdb > hearing.best.snr_cdb:
+            if (frame.snr_cdb, frame.rssi_cdb) > (hearing.best.snr_cdb, hearing.best.rssi_cdb):
                 hearing.best = frame
             return "copy"
         if tag in self._seen:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hotspot.beaconing import Beaconer, least_power_dbm, most_power_dbm, plan_epoch, slot_airtime_us
 from hotspot.counters import Counters
+from hotspot.duty_cycle import GAP_MS
 from hotspot.epochs import Epoch
 from hotspot.keys.device import software_key
 from hotspot.outbox import KeepTransmission, Outbox, StorageError
@@ -194,6 +195,18 @@ def test_a_frame_starts_within_the_tolerance_or_not_at_all(path: Path, late_ms: 
             await until(lambda: s.beaconer.last)
             assert s.beaconer.last[0].outcome == outcome
             playing.cancel()
+
+    asyncio.run(act())
+
+
+def test_a_frame_waits_for_a_downlink_that_is_on_air(path: Path) -> None:
+    async def act() -> None:
+        async with stage(path) as s:
+            first = slots(s.epoch)[0]
+            downlink = Transmission(DEVICE.hotspot_id, 0, 5, first.start_ms - 100, 869_525_000, 300_000)
+            s.beaconer.ledger.charge(downlink)
+            await s.play_all()
+            assert s.radio.requests[0][0] == first.start_ms + 200 + GAP_MS - DELAY_MS
 
     asyncio.run(act())
 

@@ -146,3 +146,13 @@ def test_what_an_earlier_run_stored_counts_once() -> None:
     one = ledger(stored[0])
     one.restore(stored)
     assert one.used_us(NOW_MS)["868-868.6"][0] == 2_000
+
+
+def test_a_frame_waits_until_the_radio_is_quiet() -> None:
+    mine = transmission(slot=9, at_ms=NOW_MS + 1_000, airtime_us=60_000)
+    before = transmission(slot=1, at_ms=NOW_MS + 900, airtime_us=150_500)
+    behind = transmission(slot=2, at_ms=NOW_MS + 1_100, airtime_us=40_000)
+    later = transmission(slot=3, at_ms=NOW_MS + 1_300, airtime_us=40_000)
+    assert ledger(mine, later).quiet_from_ms(mine) == NOW_MS + 1_000
+    assert ledger(mine, before).quiet_from_ms(mine) == NOW_MS + 1_071
+    assert ledger(mine, before, behind, later).quiet_from_ms(mine) == NOW_MS + 1_160

@@ -129,6 +129,18 @@ def test_the_copy_with_the_highest_snr_speaks(path: Path) -> None:
     asyncio.run(act())
 
 
+def test_of_two_copies_with_one_snr_the_stronger_speaks(path: Path) -> None:
+    async def act() -> None:
+        async with ears(path) as e:
+            tag = secrets.token_bytes(21)
+            for rssi_cdb in (-9_000, -4_000, -8_000):
+                e.hear(tag, snr_cdb=1_000, rssi_cdb=rssi_cdb)
+            await e.clock.advance(500)
+            assert [one.rssi_cdb for one in e.records] == [-4_000]
+
+    asyncio.run(act())
+
+
 def test_a_copy_after_half_a_second_changes_nothing(path: Path) -> None:
     async def act() -> None:
         async with ears(path) as e:

@@ -188,7 +188,7 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
         snr_cdb=_level_cdb(entry.get("lsnr")),
         frequency_offset_hz=whole(entry.get("foff"), -MAX_U32, MAX_U32),
         gps_ms=whole(entry.get("tmms"), 0, MAX_COUNT),
-        fine_time_ns=whole(entry.get("ftime"), 0, MAX_U32),
+        fine_time_ns=whole(entry.get("ftime", entry.get("fts")), 0, MAX_U32),
         time=text(entry.get("time"), MAX_TEXT),
         antennas=_antennas(entry.get("rsig")),
     )

@@ -16,6 +16,7 @@ from hotspot.radio.gwmp.fields import Rxpk, Stat
 Endpoint = tuple[str, int]
 
 MAX_FORWARDERS = 64
+SX1301, SX1302 = "SX1301", "SX1302"
 LEAST_EXPIRY_MS = 30_000
 EXPIRY_INTERVALS = 3
 MAX_RECENT_PACKETS = 256
@@ -41,8 +42,16 @@ class Forwarder:
     counter: Counter = field(default_factory=Counter)
     power_used_dbm: dict[int, int] = field(default_factory=dict)
     """Power the concentrator used for a power asked of it, where the two differ or were tried."""
+    _newer: bool = False
     _changes: deque[int] = field(default_factory=lambda: deque(maxlen=SHARED_EUI_CHANGES + 1))
     _recent: OrderedDict[Hashable, None] = field(default_factory=OrderedDict)
+
+    @property
+    def concentrator(self) -> str | None:
+        """SX1302 or SX1301, by what only the newer program reports: offset and temperature. None: nothing seen."""
+        if self._newer or (self.stat is not None and self.stat.temperature_tenths is not None):
+            return SX1302
+        return SX1301 if self.packets else None
 
     def is_alive(self, now_ms: int) -> bool:
         """False without PULL_DATA, or once three keep-alives are missing, 30 s at least."""
@@ -88,6 +97,7 @@ class Forwarder:
         if len(self._recent) > MAX_RECENT_PACKETS:
             self._recent.popitem(last=False)
         self.packets += 1
+        self._newer = self._newer or packet.frequency_offset_hz is not None
         self.last_packet_ms = now_ms
         return True
 

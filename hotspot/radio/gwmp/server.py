@@ -17,11 +17,13 @@ from hotspot.counters import Counters
 from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.fields import Crc, DataRate, Modulation, Rxpk, Stat, Txpk
-from hotspot.radio.gwmp.forwarder import Forwarder, Forwarders
+from hotspot.radio.gwmp.forwarder import SX1301, Forwarder, Forwarders
 from hotspot.radio.gwmp.orders import ANSWER_WITHIN_MS, UNREADABLE, Answered, Orders, with_token
 from hotspot.radio.gwmp.port import Endpoint, UdpPort
 
 MAX_POWER_STEPS = 16
+SX1302_DELAY_MS, SX1301_DELAY_MS = 80, 1_000
+"""From an order for now to air, as measured: the older program keeps a second's margin in its queue."""
 RETRY_AFTER_MS = 700
 """A beacon that met a queued downlink is tried once more, when that is probably over."""
 DATAGRAMS, PACKETS, TRANSMISSIONS, FORWARDERS = "datagrams", "rxpk", "transmissions", "forwarders"
@@ -55,6 +57,8 @@ class ForwarderStatus:
     packets: int
     seconds_since_packet: int | None
     counter_restarts: int
+    concentrator: str | None
+    """"SX1302" or "SX1301", as its packets and status look; None while it sent neither."""
     power_used_dbm: dict[int, int]
     """Where the concentrator sends with another power than asked for."""
     stat: Stat | None
@@ -70,9 +74,9 @@ class GwmpServer:
         counters: Counters,
         on_frame: Callable[[RxFrame], None],
         transmit_eui: bytes | None = None,
-        transmit_delay_ms: int = 0,
+        transmit_delay_ms: int | None = None,
     ) -> None:
-        """`transmit_delay_ms`: how long the forwarder takes from order to air (80 on SX1302, 1,000 on SX1301)."""
+        """`transmit_delay_ms`: how long the forwarder takes from order to air; None: as its packets look."""
         self.passage: Passage | None = None
         self._clock = clock
         self._counters = counters
@@ -83,6 +87,11 @@ class GwmpServer:
         self._port = UdpPort(self._acknowledge, self._read, self._count_datagram)
         self._one_at_a_time = asyncio.Lock()
         self._stopped = asyncio.Event()
+
+    @property
+    def least_delay_ms(self) -> int:
+        """How long before a frame is due it may be ordered: no forwarder takes less."""
+        return SX1302_DELAY_MS if self._transmit_delay_ms is None else self._transmit_delay_ms
 
     async def start(self, host: str, port: int) -> Endpoint:
         """Binds; OSError if the address is taken. Port 0 picks one; the endpoint bound is returned."""
@@ -248,7 +257,7 @@ class GwmpServer:
         return result
 
     async def _order(self, forwarder: Forwarder, address: Endpoint, request: TxRequest, power_dbm: int) -> TxResult:
-        starts_at_ms = self._clock.now_ms() + self._transmit_delay_ms
+        starts_at_ms = self._clock.now_ms() + self._delay_ms(forwarder)
         if starts_at_ms > request.latest_start_ms:
             return TxResult(TxState.LATE)
         answer: asyncio.Future[codec.TxAck | None] = asyncio.get_running_loop().create_future()
@@ -264,6 +273,11 @@ class GwmpServer:
             return _result(await self._answer(answer), power_dbm, starts_at_ms)
         finally:
             self._orders.withdraw(forwarder.eui, token)
+
+    def _delay_ms(self, forwarder: Forwarder) -> int:
+        if self._transmit_delay_ms is not None:
+            return self._transmit_delay_ms
+        return SX1301_DELAY_MS if forwarder.concentrator == SX1301 else SX1302_DELAY_MS
 
     async def _answer(self, answer: asyncio.Future[codec.TxAck | None]) -> codec.TxAck | None:
         timer = asyncio.ensure_future(self._clock.sleep_ms(ANSWER_WITHIN_MS))
@@ -295,6 +309,7 @@ def _status(one: Forwarder, now_ms: int) -> ForwarderStatus:
         packets=one.packets,
         seconds_since_packet=_seconds_since(one.last_packet_ms, now_ms),
         counter_restarts=one.counter_restarts,
+        concentrator=one.concentrator,
         power_used_dbm={asked: used for asked, used in one.power_used_dbm.items() if asked != used},
         stat=one.stat,
     )

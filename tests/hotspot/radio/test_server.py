@@ -50,7 +50,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(transmit_eui: bytes | None = None, delay_ms: int = 0) -> AsyncIterator[Bench]:
+async def bench(transmit_eui: bytes | None = None, delay_ms: int | None = 0) -> AsyncIterator[Bench]:
     clock, counters, frames = ManualClock(), Counters(), []
     server = GwmpServer(clock, counters, frames.append, transmit_eui, delay_ms)
     endpoint = await server.start("127.0.0.1", 0)
@@ -199,6 +199,19 @@ def test_a_forwarder_that_never_asks_for_orders_is_shown_and_does_not_transmit()
             shown = b.server.forwarders()[0]
             assert (shown.alive, shown.seconds_since_pull, shown.packets) == (False, None, 1)
             assert (await b.server.transmit(b.request())).state is TxState.NO_FORWARDER
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("offset_hz", "delay_ms", "name"), [(-1_200, 80, "SX1302"), (None, 1_000, "SX1301")])
+def test_a_frame_starts_when_the_forwarders_program_starts_it(offset_hz: int | None, delay_ms: int, name: str) -> None:
+    async def scene() -> None:
+        async with bench(delay_ms=None) as b, VirtualForwarder(b.endpoint) as forwarder:
+            await b.pulled(forwarder)
+            assert (await b.server.transmit(b.request())).started_at_ms == b.clock.now_ms() + 80
+            await b.pushed(forwarder, lora_packet(b"\xe0", frequency_offset_hz=offset_hz))
+            assert (await b.server.transmit(b.request())).started_at_ms == b.clock.now_ms() + delay_ms
+            assert [one.concentrator for one in b.server.forwarders()] == [name]
 
     asyncio.run(scene())
 
