@@ -1,7 +1,7 @@
 // The legend: classes with units and how many cells in view are in each; a class can be switched off. Shapes and marks.
 
 import { shapePath } from "./icons.js";
-import { keyOf } from "./draw.js";
+import { WIFI_LEVEL, keyOf, valueOf } from "./draw.js";
 import { STATUS, classes, edgeOf } from "./palette.js";
 import { count, el } from "./text.js";
 
@@ -21,8 +21,8 @@ const OTHERS = {
 export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
   const counts = new Map();
   for (const cell of cells) counts.set(keyOf(cell, layer), (counts.get(keyOf(cell, layer)) ?? 0) + 1);
-  const wifi = cells.length > 0 && cells.every((cell) => cell.level === 9);
-  const rows = classes(layer, wifi).map((one) => row(one.key, one.label, one.range, swatch(one.color, edgeOf(one.color, theme === "dark"))));
+  const ranges = rangesOf(layer, cells);
+  const rows = classes(layer).map((one, place) => row(one.key, one.label, ranges.map((list) => list[place]).join(", Wi-Fi "), swatch(one.color, edgeOf(one.color, theme === "dark"))));
   if (layer === "signal") for (const key of Object.keys(OTHERS)) rows.push(row(key, ...OTHERS[key], plain(key, theme)));
   box.replaceChildren(el("h2", {}, TITLES[layer]), el("div", { class: "classes" }, rows), ...(layer === "weight" ? [weightNote()] : []), marks(theme));
 
@@ -35,6 +35,13 @@ export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
       el("span", { class: "count" }, count(counts.get(key) ?? 0)),
     );
   }
+}
+
+/** What the classes mean for the radios whose cells are in view: LoRa's, Wi-Fi's, or both; weights mean the same for all. */
+function rangesOf(layer, cells) {
+  const levels = new Set(cells.filter((cell) => valueOf(cell, layer) !== null).map((cell) => cell.level === WIFI_LEVEL));
+  const radios = layer === "weight" || levels.size === 0 ? [false] : [...levels].sort();
+  return radios.map((wifi) => classes(layer, wifi).map((one) => one.range));
 }
 
 function swatch(fill, edge, extra = {}) {
