@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+FLAT_OBJECT = rb'\{[^{}\[\]"]*+(?:' + STRING + rb'[^{}\[\]"]*+)*+\}'
+TOKEN = re.compile(FLAT_OBJECT + b"|" + STRING + rb'|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+"""An object without another inside is one token: nearly every packet is such."""
 OPENING, CLOSING = (b"[", b"{"), (b"]", b"}")
 
 

@@ -151,6 +151,8 @@ class GwmpServer:
             forwarder.stat = push.stat
         for dropped in push.dropped:
             self._counters.count(PACKETS, dropped.reason)
+        if push.beyond:
+            self._counters.count(PACKETS, "too_many", push.beyond)
         for packet in push.packets:
             frame = self._frame(header.eui, forwarder, packet)
             if isinstance(frame, str):

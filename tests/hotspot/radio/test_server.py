@@ -20,7 +20,8 @@ from hotspot.radio.gwmp.fields import Antenna, Crc, DataRate, Modulation, Stat, 
 from hotspot.radio.gwmp.orders import MAX_OPEN_ORDERS
 from hotspot.radio.gwmp.server import GwmpServer
 from tests.hotspot.clocks import ManualClock, settle, until
-from tests.hotspot.radio.test_codec import SEEDS, mutated, vectors
+from tests.hotspot.radio.hostile import SEEDS, mutated
+from tests.hotspot.radio.test_codec import vectors
 from tests.hotspot.virtual_forwarder import NO_HEADER, VirtualForwarder, lora_packet, refused, silent
 
 REGRESSIONS = Path(__file__).parents[2] / "regressions"
