@@ -11,7 +11,13 @@ COMMANDS = {
     "register": ("register", "Put this hotspot on chain through a validator, which pays the gas."),
     "run": ("run", "Beacon and witness until Ctrl-C; without key or network, listen."),
     "status": ("status", "Print what the running hotspot does."),
+    "reports": ("reports", "List the reports of this hotspot; with --why, each with its verdict and reason."),
+    "earnings": ("earnings", "Print what this hotspot earned, epoch by epoch."),
+    "beacon": ("beacon", "Show this epoch's slots with frequency and power; transmit nothing."),
+    "radio": ("radio", "What the radio hears: test it, or capture frames into a pcap file."),
     "doctor": ("doctor", "Find what keeps this hotspot from earning; every finding has a name and a fix."),
+    "service": ("service", "Run the hotspot for good, under systemd."),
+    "support-bundle": ("support_bundle", "Pack status, findings, settings and log into one file, without secrets."),
     "keys": ("keys", "The device key."),
 }
 

@@ -17,7 +17,7 @@ import structlog
 
 from chain.network import NetworkFile
 from chain.reader import ChainReader
-from hotspot import neighbours
+from hotspot import neighbours, verdicts
 from hotspot.chain_source import ChainAnchors
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
@@ -31,8 +31,9 @@ from hotspot.neighbours import Neighbour
 from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
 from hotspot.sessions import Sessions
 from hotspot.start import Played, StartError, join
+from hotspot.verdicts import Verdicts
 from hotspot.wire import ValidatorClient
-from protocol.ids import HotspotId
+from protocol.ids import HotspotId, ReportId
 from protocol.parameters import Windows
 
 LONGEST_BACKOFF_MS = 10_000
@@ -75,6 +76,7 @@ class Daemon:
         self._epochs.listen(self._on_epoch)
         shared = Shared(network, played.rules, clock, self._outbox, self._epochs, self._fanout)
         self.hosted = [self._host(one, shared, store) for one in players]
+        self._verdicts = Verdicts(list(clients.values()), self._shown_reports, clock, windows.length_ms)
         self._restore(store)
 
     def _make_couriers(
@@ -135,6 +137,7 @@ class Daemon:
             self._epochs.run(),
             self._fanout.sweep(),
             self._monitor(),
+            self._verdicts.run(),
             *(courier.run(hotspots) for courier in self._couriers),
             *(one.run() for one in self.hosted),
         ]
@@ -175,12 +178,28 @@ class Daemon:
         for one in self.hosted:
             if one.device.hotspot_id == hotspot_id:
                 neighbour = self._neighbours.get(hotspot_id)
-                return one.snapshot() | {
+                shape = one.snapshot()
+                for entry in (*shape["last_beacons"], *shape["last_witnesses"]):
+                    entry["verdict"] = self._verdict(entry["report_id"])
+                return shape | {
                     "validators": self._validator_snapshot(),
                     "clock_offset_ms": self.clock_offset_ms,
                     "neighbour": None if neighbour is None else neighbour.shape(),
                 }
         return {}
+
+    def _shown_reports(self) -> list[ReportId]:
+        """Reports somebody may look at: the last ones of every hotspot."""
+        shown = [entry.report_id for one in self.hosted for entry in one.last_reports() if entry.report_id]
+        return [ReportId(bytes.fromhex(one)) for one in shown]
+
+    def _verdict(self, report_hex: str) -> dict[str, Any] | None:
+        if not report_hex:
+            return None
+        verdict = self._verdicts.of(ReportId(bytes.fromhex(report_hex)))
+        reason = None if verdict is None else verdict.reason
+        is_final = verdict is not None and verdict.final
+        return {"reason": reason, "final": is_final, "sentence": verdicts.sentence(verdict)}
 
     @property
     def clock_offset_ms(self) -> int | None:

@@ -22,15 +22,12 @@ from hotspot.forwarding.forwarding import Forwarding
 from hotspot.radio.bridge import WifiBridge
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS, GwmpServer
+from hotspot.radio.kinds import kind_of
 from protocol import beacon
 
 MAX_HEARD = 50
 MAX_LISTENERS = 8
 MAX_QUEUED_FRAMES = 1_000
-MESSAGE_TYPES = (
-    "LoRaWAN join request", "LoRaWAN join accept", "LoRaWAN uplink", "LoRaWAN downlink",
-    "LoRaWAN uplink", "LoRaWAN downlink", "LoRaWAN rejoin", "proprietary frame",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +43,6 @@ class Heard:
     snr_cdb: int
     size: int
     gateway: str
-
-
-def kind_of(payload: bytes) -> str:
-    """What a frame is, by its first byte: a beacon of ours, or the LoRaWAN message type."""
-    if beacon.tag_in(payload) is not None:
-        return "Farfield beacon"
-    return MESSAGE_TYPES[payload[0] >> 5] if payload else "empty frame"
 
 
 class Ears:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hotspot.beaconing import Beaconer
+from hotspot.beaconing import Beaconer, LastBeacon
 from hotspot.clock import Clock
 from hotspot.delivery import Fanout
 from hotspot.ears import Ears
@@ -18,7 +18,7 @@ from hotspot.outbox import DropTransmission, KeepTransmission, Outbox
 from hotspot.position import Gpsd
 from hotspot.reports import Transmission
 from hotspot.rules import Rules
-from hotspot.witnessing import Witnesser
+from hotspot.witnessing import LastWitness, Witnesser
 from protocol.encoding import Network
 from protocol.ids import Kind
 from protocol.records import RegistryRow
@@ -117,6 +117,10 @@ class Hosted:
             "last_beacons": [asdict(one) for one in reversed(self.beaconer.last)],
             "last_witnesses": [asdict(one) for one in reversed(self._witnesser.last)],
         }
+
+    def last_reports(self) -> list[LastBeacon | LastWitness]:
+        """The last beacons and witness reports."""
+        return [*self.beaconer.last, *self._witnesser.last]
 
     def _channels_hz(self, row: RegistryRow | None) -> list[int]:
         """Where beacons of the hotspot's region are sent, if it is known and LoRa's."""

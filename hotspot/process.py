@@ -29,8 +29,9 @@ from hotspot.daemon import Daemon, Player, joined
 from hotspot.doctor import forwarder_file, running
 from hotspot.doctor.findings import Finding, Level
 from hotspot.ears import Ears
+from hotspot.page.serve import Page
 from hotspot.start import UNREACHABLE, Home, Played, StartError, common_directory, load_key, locked, open_homes
-from hotspot.status import Answer, StatusServer, as_json
+from hotspot.status import StatusServer, as_json
 from hotspot.status_client import write_pointer
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 30_000
@@ -61,6 +62,7 @@ class Process:
         self._given = network
         self._port = 0
         self._log = structlog.get_logger()
+        self._page = Page(self)
 
     # --- ports ------------------------------------------------------------------------------------------------
 
@@ -70,6 +72,7 @@ class Process:
             await self._open_ears(one)
         wanted = self.ears[0].config.status_port
         self.status.answer("/status.json", lambda: as_json(self.snapshot()))
+        self._page.start()
         try:
             self._port = await self.status.start(wanted)
         except OSError as error:
@@ -93,6 +96,7 @@ class Process:
         """Answers for one hotspot, and writes down where."""
         ears, name = self.ears[index], self.name(index)
         self.status.answer(f"/{name}/status.json", lambda: as_json(self.hotspot_snapshot(index)))
+        self._page.add(index)
         self.status.stream(f"/{name}/frames", partial(_frames, ears))
         write_pointer(ears.directory, self._port, name, ears.listen)
 
@@ -325,6 +329,3 @@ def prepared(
     homes = open_homes(directories, flags, environ)
     with locked([*directories, common_directory(directories)]):
         yield Process(homes, network)
-
-
-__all__ = ["Answer", "Process", "prepared"]

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from string import Template
 from typing import Protocol
 
 LONGEST_INTERVAL_S = 10.0
@@ -69,3 +71,72 @@ async def _beat(process: Watched, environ: Mapping[str, str]) -> None:
 
 def _line(process: Watched) -> str:
     return process.state + (f": {process.waiting_for}" if process.waiting_for else "")
+
+
+# --- the unit -----------------------------------------------------------------------------------------------------
+
+UNIT = """\
+[Unit]
+Description=Farfield hotspot in $home
+Documentation=man:systemd.exec(5)
+Wants=network-online.target
+After=network-online.target time-sync.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=$command
+WatchdogSec=60
+Restart=on-failure
+RestartSec=10
+TimeoutStartSec=120
+TimeoutStopSec=60
+CacheDirectory=farfield
+$account
+# It talks UDP and TCP and writes its own directory; it needs nothing else of this machine.
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ReadWritePaths=$quoted_home
+PrivateTmp=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+MemoryMax=400M
+TasksMax=64
+UMask=0077
+
+[Install]
+WantedBy=$target
+"""
+ACCOUNT_LINES = "User=$name\nPrivateDevices=yes\n"
+
+
+def unit(executable: Sequence[str], home: Path, account: str | None) -> str:
+    """A unit that runs a hotspot's directory; `account` None makes one for a user's own systemd."""
+    command = " ".join(_quoted(one) for one in (*executable, "hotspot", "run", "--directory", str(home)))
+    return Template(UNIT).substitute(
+        home=home,
+        quoted_home=_quoted(str(home)),
+        command=command,
+        account="" if account is None else Template(ACCOUNT_LINES).substitute(name=account),
+        target="default.target" if account is None else "multi-user.target",
+    )
+
+
+def _quoted(text: str) -> str:
+    """One word of a unit file."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"' if any(one in text for one in " '\"\\;") else escaped

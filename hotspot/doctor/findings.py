@@ -140,6 +140,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The hotspot is registered as Wi-Fi, and no Wi-Fi bridge runs.",
         "Start the Wi-Fi bridge and name its socket in hotspot.toml; docs/hotspot.md says how.",
     ),
+    "lora_radio_missing": (
+        "The hotspot is registered for LoRa, but hotspot.toml names a Wi-Fi bridge.",
+        "Leave the bridge out of hotspot.toml, or register another hotspot as Wi-Fi.",
+    ),
     "reports_expired": (
         "{count} reports were too late for enough validators.",
         "`farfield hotspot reports --why` names each; check the internet connection and the clock.",

@@ -160,7 +160,7 @@ def _registration(answer: Answer) -> Iterator[Finding]:
         if _count(answer, "beacons", "not_registered") or answer.get("knows_registry"):
             yield finding("not_registered")
         return
-    for code in ("frozen", "region_unknown", "gain_not_usable", "wifi_radio_missing"):
+    for code in ("frozen", "region_unknown", "gain_not_usable", "wifi_radio_missing", "lora_radio_missing"):
         if _count(answer, "beacons", code):
             yield finding(code, cell=answer["cell"])
     neighbour = answer.get("neighbour")

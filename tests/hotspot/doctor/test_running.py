@@ -67,6 +67,7 @@ def test_a_healthy_hotspot_has_no_findings() -> None:
         ("region_unknown", counted("beacons", region_unknown=1)),
         ("gain_not_usable", counted("beacons", gain_not_usable=1)),
         ("wifi_radio_missing", counted("beacons", wifi_radio_missing=1)),
+        ("lora_radio_missing", counted("beacons", lora_radio_missing=1)),
         ("alone", lambda answer: answer.update(neighbour={"alone": True, "sentence": "Nearest neighbour 140 km."})),
         ("unknown_validator_key", lambda answer: answer.update(unknown_validators=["0x02"])),
         ("unknown_validator_key", lambda answer: answer["validators"][0].update(on_chain=False)),
