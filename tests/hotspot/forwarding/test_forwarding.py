@@ -49,7 +49,7 @@ class Scene:
         await until(lambda: self.counters.of("datagrams", "PULL_DATA") > before)
 
     async def ordered(self, order: dict[str, Any], token: bytes = b"\xaa\xbb") -> bytes:
-        datagram = b"\x02" + token + b"\x03" + json.dumps({"txpk": order}).encode() + b"\0"
+        datagram = datagram_of(order, token)
         before = self.counted("order")
         self.owners[0].order(self.forwarder.eui, datagram)
         await until(lambda: self.counted("order") > before)
@@ -81,6 +81,11 @@ def entry(payload: bytes, **foreign: object) -> bytes:
     text = codec.encode(codec.PushData(codec.Header(2, b"\0\0", Identifier.PUSH_DATA, b""), (packet,), (0,)))
     members = json.loads(text[4:])["rxpk"][0] | foreign
     return json.dumps(members, separators=(" , ", ":  ")).encode()
+
+
+def datagram_of(order: dict[str, Any], token: bytes = b"\xaa\xbb") -> bytes:
+    """A PULL_RESP with a trailing NUL."""
+    return b"\x02" + token + b"\x03" + json.dumps({"txpk": order}).encode() + b"\0"
 
 
 LORA_ORDER: dict[str, Any] = {
