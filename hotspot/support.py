@@ -10,13 +10,14 @@ import io
 import json
 import re
 import tarfile
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 HIDDEN = "***"
 SECRET_NAME = re.compile(r"pass|secret|token|pin\b|private|credential|api_?key|auth", re.IGNORECASE)
-SETTING = re.compile(r"^(\s*)([A-Za-z0-9_.\"'-]+)(\s*=\s*).*$")
+PRIVATE_SETTING = re.compile(SECRET_NAME.pattern + r"|home|quiet|lat|lon|gpx", re.IGNORECASE)
 ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*)://[^\s\"'<>]+", re.IGNORECASE)
 FORBIDDEN = (b"PRIVATE KEY", b'"ciphertext"')
 
@@ -40,28 +41,33 @@ def _bare(address: str) -> str:
     return f"{parts.scheme}://{parts.hostname or HIDDEN}{port}{rest}"
 
 
-def settings_without_secrets(toml: str) -> str:
-    """A hotspot.toml with the values of secret keys hidden, line by line, comments included."""
-    return "\n".join(_hidden(line) for line in without_secrets(toml).splitlines()) + "\n"
-
-
-def _hidden(line: str) -> str:
-    match = SETTING.match(line.lstrip("# "))
-    if match is None or not SECRET_NAME.search(match.group(2)):
-        return line
-    return f'{match.group(1)}{match.group(2)}{match.group(3)}"{HIDDEN}"'
+def settings_without_secrets(toml: str) -> Any:
+    """A hotspot.toml as a tree without comments, secrets and places; a sentence if it is no TOML."""
+    try:
+        return _without(tomllib.loads(toml), PRIVATE_SETTING, everything=True)
+    except tomllib.TOMLDecodeError:
+        return "It is no TOML; what is wrong with it stands in doctor.json."
 
 
 def tree_without_secrets(tree: Any) -> Any:
-    """The same for a JSON tree."""
+    """A JSON tree without secrets, and without the place where a mapper is now."""
+    return _without(tree, SECRET_NAME, everything=False)
+
+
+def _without(tree: Any, hidden: re.Pattern[str], *, everything: bool) -> Any:
+    """`everything`: values of hidden names go whatever they are, not only texts; counts are no secrets."""
     if isinstance(tree, Mapping):
-        return {
-            name: HIDDEN if SECRET_NAME.search(str(name)) and isinstance(value, str) else tree_without_secrets(value)
-            for name, value in tree.items()
-        }
+        return {name: _value(str(name), value, hidden, everything=everything) for name, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [tree_without_secrets(one) for one in tree]
+        return [_without(one, hidden, everything=everything) for one in tree]
     return without_secrets(tree) if isinstance(tree, str) else tree
+
+
+def _value(name: str, value: Any, hidden: re.Pattern[str], *, everything: bool) -> Any:
+    is_place = name == "position" and isinstance(value, Mapping) and "cell" in value
+    if is_place or (hidden.search(name) and (everything or isinstance(value, str))):
+        return None if value is None else HIDDEN
+    return _without(value, hidden, everything=everything)
 
 
 def pack(files: Mapping[str, str | Any], made_at_s: int) -> bytes:

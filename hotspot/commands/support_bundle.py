@@ -56,7 +56,7 @@ def _files(directory: Path, source: str | None) -> dict[str, Any]:
     files: dict[str, Any] = {"versions.json": _versions()}
     settings = directory / CONFIG_FILE
     if settings.is_file():
-        files[CONFIG_FILE] = support.settings_without_secrets(settings.read_text("utf-8", "replace"))
+        files["settings.json"] = support.settings_without_secrets(settings.read_text("utf-8", "replace"))
     found = examine(directory, source)
     files["doctor.json"] = support.tree_without_secrets([asdict(one) for one in found.findings])
     try:

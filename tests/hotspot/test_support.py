@@ -52,10 +52,25 @@ def test_addresses_keep_their_host_only() -> None:
     assert text == "at https://rpc.example:8545/*** and http://plain.example"
 
 
-def test_secret_settings_are_hidden_even_in_comments() -> None:
-    text = support.settings_without_secrets(SETTINGS)
-    assert 'listen = "127.0.0.1:0"' in text
-    assert [secret for secret in SECRETS if secret in text] == []
+def test_secret_settings_and_places_are_hidden() -> None:
+    text = SETTINGS + 'home = [48.4, 9.99]\n[[quiet_zones]]\nlatitude = 48.41\n[wifi]\npassphrase = ["hunter2"]\n'
+    tree = support.settings_without_secrets(text)
+    assert tree == {
+        "network": "https://rpc.example/***",
+        "listen": "127.0.0.1:0",
+        "home": "***",
+        "quiet_zones": "***",
+        "wifi": {"passphrase": "***"},
+    }
+
+
+def test_a_file_that_is_no_toml_is_not_packed() -> None:
+    assert "hunter2" not in support.settings_without_secrets("password = 'hunter2")
+
+
+def test_where_a_mapper_is_stays_at_home() -> None:
+    tree = support.tree_without_secrets({"position": {"cell": "8a1f"}, "counters": {"position": {"fix": 3}}})
+    assert "8a1f" not in str(tree)
 
 
 def test_secret_names_are_hidden_in_trees() -> None:
