@@ -43,7 +43,7 @@ def status(directory: Path, watch: bool, as_json: bool) -> None:
 def lines(answer: dict[str, Any], now_ms: int) -> list[str]:
     """The answer in sentences."""
     shown = [f"Hotspot    {answer['hotspot_id'] or 'no key yet: it only listens'}", *_network(answer, now_ms)]
-    shown += [_radio(answer, now_ms), *_play(answer, now_ms)]
+    shown += [_radio(answer, now_ms), *map(_network_server, answer.get("network_servers", ())), *_play(answer, now_ms)]
     for group_name in COUNTED:
         counts = answer["counters"].get(group_name)
         if counts:
@@ -80,6 +80,12 @@ def _radio(answer: dict[str, Any], now_ms: int) -> str:
         return f"Radio      {bridge}, {last}"
     alive = [one for one in answer["forwarders"] if one["alive"]]
     return f"Radio      {len(alive)} packet forwarder{'s' * (len(alive) != 1)} on {answer['listen']}, {last}"
+
+
+def _network_server(one: dict[str, Any]) -> str:
+    silent_s = one["seconds_since_answer"]
+    answers = "has not answered yet" if silent_s is None else f"answered {_span(silent_s)} ago"
+    return f"Passes on  to {one['server']}, which {answers}; {one['counters'].get('order', 0)} downlinks from there"
 
 
 def _play(answer: dict[str, Any], now_ms: int) -> list[str]:

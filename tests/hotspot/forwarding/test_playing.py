@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from hotspot.clock import SystemClock
+from hotspot.commands.status import lines
 from hotspot.config import CONFIG_FILE, Config, Endpoint
 from hotspot.ears import Ears
 from hotspot.outbox import OUTBOX_FILE, Store
@@ -14,6 +15,7 @@ from hotspot.start import open_homes
 from tests.hotspot.clocks import until
 from tests.hotspot.forwarding.network_server import NetworkServer
 from tests.hotspot.forwarding.test_forwarding import FOREIGN, LORA_ORDER, datagram_of
+from tests.hotspot.test_command import ANSWER
 from tests.hotspot.test_daemon import make_home, running
 from tests.hotspot.virtual_forwarder import VirtualForwarder, lora_packet
 
@@ -59,3 +61,13 @@ def test_downlinks_of_others_are_in_the_ledger_after_a_restart(tmp_path: Path) -
             assert [(one.frequency_hz, one.airtime_us) for one in kept] == [(869_525_000, 103_424)]
 
     asyncio.run(act())
+
+
+def test_status_names_each_network_server_and_whether_it_answers() -> None:
+    servers = [
+        {"server": "a:1700", "seconds_since_answer": 3, "counters": {"order": 12}},
+        {"server": "b:1700", "seconds_since_answer": None, "counters": {}},
+    ]
+    shown = lines({**ANSWER, "network_servers": servers}, 0)
+    assert "Passes on  to a:1700, which answered 3 s ago; 12 downlinks from there" in shown
+    assert "Passes on  to b:1700, which has not answered yet; 0 downlinks from there" in shown
