@@ -196,6 +196,8 @@ def _write_config(directory: Path, station: Station, port: int, ports: Ports) ->
     if station.kind.is_mapper:
         gpsd, device = f"127.0.0.1:{ports.ether_gpsd}", f"/dev/{station.name}"
     more = [hotspot_config.setting("wifi_bridge", WIFI_SOCKET)] if station.kind.is_wifi else []
+    if station.kind.is_mapper:
+        more.append(hotspot_config.setting("quiet_home_m", 0))  # it drives round nobody's home
     text = hotspot_config.new_file(f"127.0.0.1:{port}", gpsd, device, *more)
     (directory / hotspot_config.CONFIG_FILE).write_text(text, encoding="utf-8")
 

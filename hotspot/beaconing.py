@@ -32,7 +32,7 @@ from hotspot.outbox import (
     Outbox,
     StorageError,
 )
-from hotspot.position import PositionSource
+from hotspot.positions.mapper import Nowhere, PositionSource
 from hotspot.radio.bridge import BEACON_AIRTIME_US
 from hotspot.radio.frames import WIFI_SPREADING_FACTOR, TxRequest, TxResult, TxState
 from hotspot.reports import Report, Transmission
@@ -248,8 +248,8 @@ class Beaconer:
         if not LEAST_CONDUCTED_DBM <= most_power_dbm(slot, row.gain_cdb) <= MOST_CONDUCTED_DBM:
             return "gain_not_usable"
         cell = self._cell(row)
-        if cell is None:
-            return "no_fix"
+        if isinstance(cell, Nowhere):
+            return cell.value
         allowed = self.ledger.may_send(slot.frequency_hz, slot_airtime_us(slot), slot.start_ms)
         if isinstance(allowed, Never):
             return "frequency_not_allowed"
@@ -259,10 +259,10 @@ class Beaconer:
         tag = beacon.tag(epoch.seed, self._device.hotspot_id, slot.index, nonce)
         return Turn(epoch, row, slot, cell, nonce, tag)
 
-    def _cell(self, row: RegistryRow) -> CellId | None:
+    def _cell(self, row: RegistryRow) -> CellId | Nowhere:
         if not Kind(row.kind).is_mapper:
             return NO_CELL
-        return None if self._position is None else self._position.cell()
+        return Nowhere.NO_FIX if self._position is None else self._position.where(CellId(row.cell))
 
     def _charge(self, turn: Turn) -> Transmission:
         slot = turn.slot

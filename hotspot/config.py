@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hotspot.quiet import Zone
 from protocol.limits import MAX_MAPPER_RESOLUTION, MIN_MAPPER_RESOLUTION
 
 CONFIG_FILE = "hotspot.toml"
@@ -23,6 +25,9 @@ DEFAULT_LISTEN = "127.0.0.1:1680"
 MAX_TRANSMIT_DELAY_MS = 2_000
 MAX_NETWORK_SERVERS = 8
 DEFAULT_MAPPER_RESOLUTION = 9
+DEFAULT_QUIET_HOME_M, MAX_QUIET_M = 1_000, 100_000
+MAX_QUIET_ZONES = 64
+POSITION_SOURCES = ("gpsd", "nmea", "gpx", "termux")
 
 
 class ConfigError(Exception):
@@ -61,13 +66,32 @@ class Config:
     wifi_bridge: str | None = None
     """Socket of the Wi-Fi bridge, beside hotspot.toml or absolute, where the radio is Wi-Fi; None: it is LoRa."""
     gpsd: Endpoint | None = None
-    """A mapper's source of positions."""
+    """A mapper's source of positions; or one of nmea, gpx and termux."""
     gpsd_device: str | None = None
     """Use only this receiver of that gpsd."""
+    nmea: str | None = None
+    """A receiver's device, or a file of NMEA sentences that something goes on writing."""
+    gpx: str | None = None
+    """A GPX track that something goes on writing."""
+    gpx_replay: bool = False
+    """Play a recorded track from the start of the process on; for trying things out."""
+    termux: bool = False
+    """Ask the Android phone this runs on."""
     mapper_resolution: int = DEFAULT_MAPPER_RESOLUTION
     """H3 resolution of the cell a mapper tells, 8-11."""
+    home: tuple[float, float] | None = None
+    """A mapper's home in degrees; None: anywhere in the cell it is registered in. It never leaves this machine."""
+    quiet_home_m: int = DEFAULT_QUIET_HOME_M
+    """Round home a mapper neither beacons nor reports; 0: it does."""
+    quiet_zones: tuple[Zone, ...] = ()
+    """More such places."""
     validators: tuple[bytes, ...] = ()
     """Owner accounts to deliver to; empty: every validator of the network."""
+
+    def __post_init__(self) -> None:
+        named = [key for key in POSITION_SOURCES if getattr(self, key)]
+        if len(named) > 1:
+            raise ConfigError(f"{' and '.join(named)} are set; a mapper has one source of positions.")
 
 
 def load(directory: Path, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
@@ -193,6 +217,37 @@ def _endpoints(value: object) -> tuple[Endpoint, ...]:
     return found
 
 
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"expected true or false, found {value!r}")
+    return value
+
+
+def _home(value: object) -> tuple[float, float]:
+    zone = _zone(value, "LAT,LON", 2)
+    return zone.latitude_deg, zone.longitude_deg
+
+
+def _zones(value: object) -> tuple[Zone, ...]:
+    if not isinstance(value, list) or len(value) > MAX_QUIET_ZONES:
+        raise ValueError(f'expected a list of at most {MAX_QUIET_ZONES} "LAT,LON,METRES", found {value!r}')
+    return tuple(_zone(one, "LAT,LON,METRES", 3) for one in value)
+
+
+def _zone(value: object, form: str, parts: int) -> Zone:
+    numbers = value.split(",") if isinstance(value, str) else []
+    try:
+        found = [float(one) for one in numbers]
+    except ValueError:
+        found = []
+    if len(found) != parts or not (abs(found[0]) <= 90 and abs(found[1]) <= 180 and found[-1] * (parts - 2) >= 0):
+        raise ValueError(f'expected "{form}" in degrees, found {value!r}')
+    radius_m = found[2] if parts == 3 else 0
+    if not radius_m <= MAX_QUIET_M:
+        raise ValueError(f"expected at most {MAX_QUIET_M} metres, found {value!r}")
+    return Zone(found[0], found[1], math.ceil(radius_m))
+
+
 READERS: Mapping[str, Callable[[Any], Any]] = {
     "network": _text,
     "listen": endpoint,
@@ -204,6 +259,13 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "wifi_bridge": _text,
     "gpsd": endpoint,
     "gpsd_device": _text,
+    "nmea": _text,
+    "gpx": _text,
+    "gpx_replay": _yes_or_no,
+    "termux": _yes_or_no,
+    "home": _home,
+    "quiet_home_m": _whole(0, MAX_QUIET_M),
+    "quiet_zones": _zones,
     "mapper_resolution": _whole(MIN_MAPPER_RESOLUTION, MAX_MAPPER_RESOLUTION),
     "validators": _accounts,
 }

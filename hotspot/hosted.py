@@ -15,12 +15,12 @@ from hotspot.epochs import EpochWatcher
 from hotspot.forwarding.forwarding import Journal
 from hotspot.keys import DeviceKey
 from hotspot.outbox import DropTransmission, KeepTransmission, Outbox
-from hotspot.position import Gpsd
+from hotspot.positions.mapper import Mapper, receiver_of
 from hotspot.reports import Transmission
 from hotspot.rules import Rules
 from hotspot.witnessing import LastWitness, Witnesser
 from protocol.encoding import Network
-from protocol.ids import Kind
+from protocol.ids import CellId, Kind
 from protocol.records import RegistryRow
 from protocol.regions import plan_of
 from protocol.schedule import Slot
@@ -53,9 +53,8 @@ class Hosted:
         self.device, self.ears, self.counters = device, ears, ears.counters
         self._shared, self._kept = shared, kept
         clock, config, counters = shared.clock, ears.config, ears.counters
-        self._position = (
-            Gpsd(config.gpsd, config.gpsd_device, config.mapper_resolution, clock, counters) if config.gpsd else None
-        )
+        receiver, radius_m = receiver_of(config, ears.directory, clock), shared.rules.params.positions.radius_m
+        self._position = None if receiver is None else Mapper(receiver, config, radius_m, clock, counters)
         self.beaconer = Beaconer(
             device, shared.network, shared.rules, ears.bridge or ears.server, shared.outbox, sent, self._position,
             clock, counters, shared.fanout.add, 0 if ears.bridge else ears.server.least_delay_ms,
@@ -108,7 +107,7 @@ class Hosted:
             "epoch": epoch,
             "epoch_ends_at_ms": self._shared.epochs.start_ms(epoch + 1),
             "next_slot": _slot(self.beaconer.next_slot),
-            "position": self._place(),
+            "position": self._place(row),
             "duty_cycle_us": {
                 band: {"used": used, "allowed": allowed}
                 for band, (used, allowed) in self.beaconer.ledger.used_us(now_ms).items()
@@ -122,18 +121,17 @@ class Hosted:
         """The last beacons and witness reports."""
         return [*self.beaconer.last, *self._witnesser.last]
 
+    def _place(self, row: RegistryRow | None) -> dict[str, Any] | None:
+        """A mapper's position, as far as its owner may see it; None: nothing tells where it is."""
+        registered = None if row is None else CellId(row.cell)
+        return None if self._position is None else self._position.snapshot(registered)
+
     def _channels_hz(self, row: RegistryRow | None) -> list[int]:
         """Where beacons of the hotspot's region are sent, if it is known and LoRa's."""
         region = None if row is None else self._shared.rules.regions.of(row.cell)
         if row is None or region is None or Kind(row.kind).is_wifi:
             return []
         return list(plan_of(self._shared.rules.params.radio, Kind(row.kind), region).channels_hz)
-
-    def _place(self) -> dict[str, Any] | None:
-        if self._position is None:
-            return None
-        cell = self._position.cell()
-        return {"connected": self._position.connected, "cell": None if cell is None else f"{cell:x}"}
 
 
 def _slot(slot: Slot | None) -> dict[str, int] | None:

@@ -17,7 +17,7 @@ from hotspot.counters import Counters
 from hotspot.epochs import FIRST_EPOCH, EpochWatcher
 from hotspot.keys import DeviceKey
 from hotspot.outbox import ContradictionError, KeepReport, Outbox
-from hotspot.position import PositionSource
+from hotspot.positions.mapper import Nowhere, PositionSource
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS
 from hotspot.reports import Report
@@ -111,8 +111,8 @@ class Witnesser:
         if row is None:
             return "not_registered"
         cell = self._cell(row)
-        if cell is None:
-            return "no_fix"
+        if isinstance(cell, Nowhere):
+            return cell.value
         if len(self._open) >= MAX_OPEN_TAGS or self._made.get(epoch, 0) >= MAX_WITNESSES_PER_EPOCH:
             return "too_many_beacons"
         self._made = {number: made for number, made in self._made.items() if number >= epoch - 1}
@@ -126,10 +126,10 @@ class Witnesser:
         task.add_done_callback(self._tasks.discard)
         return "beacon"
 
-    def _cell(self, row: RegistryRow) -> CellId | None:
+    def _cell(self, row: RegistryRow) -> CellId | Nowhere:
         if not Kind(row.kind).is_mapper:
             return NO_CELL
-        return None if self._position is None else self._position.cell()
+        return Nowhere.NO_FIX if self._position is None else self._position.where(CellId(row.cell))
 
     async def _report_best(self, tag: bytes) -> None:
         await self._clock.sleep_ms(BEST_COPY_WITHIN_MS)
