@@ -18,6 +18,7 @@ from pathlib import Path
 from hotspot.radio import messages
 from hotspot.radio.pcap import PipeError
 from hotspot.radio.wifi.bridge import Bridge
+from hotspot.radio.wifi.frames import load
 from hotspot.radio.wifi.ports import PortError, open_port
 from hotspot.radio.wifi.privileges import CAP_NET_ADMIN, PrivilegeError, drop
 
@@ -74,6 +75,7 @@ async def _run(interface: str, socket_path: Path, user: str | None) -> str:
     """Serves until SIGTERM or SIGINT; a sentence when the interface failed."""
     port = open_port(interface)
     listening = listen(socket_path)
+    load()  # whom it becomes may not be allowed to read where Python lies
     drop(user, frozenset() if port.tuner is None else frozenset({CAP_NET_ADMIN}))
     bridge = Bridge(port, interface)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -148,6 +148,8 @@ class Bridge:
                     self._send(writer, self._answer(message))
         except ConnectionError:
             self.counts["client_lost"] += 1
+        except asyncio.CancelledError:
+            pass  # the bridge ends, and says so by hanging up
         finally:
             self._clients.discard(writer)
             writer.close()

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from hotspot.radio.ssid import payload_in, ssid_of
+from hotspot.radio.ssid import PAYLOAD_PREFIX, TAG_BYTES, payload_in, ssid_of
 from hotspot.radio.wifi.elements import BEACON_TYPE, OUI, PAYLOAD_BYTES, SSID, problem_of
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -85,6 +85,14 @@ def _transmit_header(frequency_hz: int, power_dbm: int) -> bytes:
     """Radiotap for a driver; by hand, since scapy does not know the field of transmit power."""
     fields = struct.pack("<BxHHbxH", RATE_500_KBPS, frequency_hz // 1_000_000, CHANNEL_CCK_2GHZ, power_dbm, NO_ACK)
     return struct.pack("<BxHI", 0, 8 + len(fields), PRESENT_TRANSMIT) + fields
+
+
+def load() -> None:
+    """Imports all of scapy that is used: it takes a second, which the first beacon does not have."""
+    payload = PAYLOAD_PREFIX + bytes(TAG_BYTES)
+    made = build(payload, bytes(6), CHANNEL_14_MHZ * 1_000_000, 0, 0, 0)
+    assert made is not None, "a payload and a channel of ours"
+    read(made)
 
 
 def read(frame: bytes) -> Beacon | NoBeacon:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import fcntl
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,8 +28,8 @@ RECEIVE_BUFFER_BYTES = 1024 * 1024
 BATCH = 64
 """Frames taken in one go, before the loop looks at anything else."""
 ARPHRD_RADIOTAP = 803
-LEAST_FRAME_BYTES = 14
-"""Linux sends nothing shorter on a packet socket."""
+SIOCGIFHWADDR = 0x8927
+INTERFACE_NAME_BYTES = 15
 ONLY_BEACONS = (
     (0x30, 0, 0, 3),  # A = high byte of radiotap's length
     (0x64, 0, 0, 8),
@@ -120,14 +122,22 @@ class PacketPort:
     @staticmethod
     def _check(interface: str) -> None:
         try:
-            kind = int(Path("/sys/class/net", interface, "type").read_text())
-        except (OSError, ValueError) as error:
+            kind = _link_type(interface)
+        except OSError as error:
             raise PortError(f"There is no interface {interface}. `ip link` lists those there are.") from error
         if kind != ARPHRD_RADIOTAP:
             raise PortError(
                 f"{interface} is no monitor interface (its link type is {kind}, not {ARPHRD_RADIOTAP}). Make one: "
                 f"`iw phy phy0 interface add mon0 type monitor`, then `ip link set mon0 up`."
             )
+
+
+def _link_type(interface: str) -> int:
+    """The kernel's number for what an interface's frames begin with; OSError if there is none of that name."""
+    request = struct.pack("16s24x", interface.encode()[:INTERFACE_NAME_BYTES])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        answer = fcntl.ioctl(asking, SIOCGIFHWADDR, request)
+    return int.from_bytes(answer[16:18], sys.byteorder)
 
 
 def _open_socket(interface: str) -> socket.socket:

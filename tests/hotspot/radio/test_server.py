@@ -211,6 +211,9 @@ def test_a_frame_starts_when_the_forwarders_program_starts_it(offset_hz: int | N
             await b.pulled(forwarder)
             assert (await b.server.transmit(b.request())).started_at_ms == b.clock.now_ms() + 80
             await b.pushed(forwarder, lora_packet(b"\xe0", frequency_offset_hz=offset_hz))
+            header = forwarder.header(codec.Identifier.PUSH_DATA)
+            forwarder.push_bytes(codec.encode(codec.PushData(header, stat=Stat(received=1))))
+            await until(lambda: b.server.forwarders()[0].stat)
             assert (await b.server.transmit(b.request())).started_at_ms == b.clock.now_ms() + delay_ms
             assert [one.concentrator for one in b.server.forwarders()] == [name]
 

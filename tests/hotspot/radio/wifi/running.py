@@ -98,7 +98,9 @@ def running_bridge(folder: Path, iface: str = "", *arguments: str) -> Iterator[R
     finally:
         if bridge.process.poll() is None:
             bridge.process.kill()
-        bridge.process.communicate()
+        bridge.process.wait()
+        assert bridge.process.stderr is not None
+        bridge.process.stderr.close()
 
 
 def start(folder: Path, iface: str, *arguments: str) -> subprocess.Popen[str]:
