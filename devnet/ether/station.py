@@ -24,6 +24,8 @@ from hotspot.radio.gwmp.fields import Rxpk, Stat, Txpk
 PROTOCOL_VERSION = 2
 KEEPALIVE_S = 5.0
 STAT_INTERVAL_S = 30.0
+ROOM_TEMPERATURE_TENTHS = 215
+"""Only SX1302 boards report one; the ether plays such."""
 MAX_UNACKNOWLEDGED = 1_024
 """Tokens are 16 bits; far fewer than that may wait, or an old acknowledgement could meet a new datagram."""
 TOKEN_MODULUS = 2**16
@@ -142,6 +144,7 @@ class Station:
             acknowledged_tenths=1_000 * counters.push_acks // max(counters.push_data, 1),
             downlinks=counters.orders,
             transmitted=counters.programmed,
+            temperature_tenths=ROOM_TEMPERATURE_TENTHS,
         )
 
     def _on_up(self, datagram: bytes) -> None:

@@ -48,10 +48,13 @@ class Forwarder:
 
     @property
     def concentrator(self) -> str | None:
-        """SX1302 or SX1301, by what only the newer program reports: offset and temperature. None: nothing seen."""
+        """SX1302 or SX1301, by what only the newer program reports of packets (offset) and of itself (temperature).
+
+        None while not both have been seen to lack it.
+        """
         if self._newer or (self.stat is not None and self.stat.temperature_tenths is not None):
             return SX1302
-        return SX1301 if self.packets else None
+        return SX1301 if self.packets and self.stat is not None and self.version > 1 else None
 
     def is_alive(self, now_ms: int) -> bool:
         """False without PULL_DATA, or once three keep-alives are missing, 30 s at least."""
