@@ -30,7 +30,7 @@ from hotspot.keys import DeviceKey
 from hotspot.neighbours import Neighbour
 from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
 from hotspot.sessions import Sessions
-from hotspot.start import Played, StartError, join
+from hotspot.start import FAILED, UNREACHABLE, Played, StartError, join
 from hotspot.verdicts import Verdicts
 from hotspot.wire import ValidatorClient
 from protocol.ids import HotspotId, ReportId
@@ -38,6 +38,8 @@ from protocol.parameters import Windows
 
 LONGEST_BACKOFF_MS = 10_000
 MONITOR_MS = 5_000
+MOST_LOGGED = 4
+"""A process with more hotspots does not log every report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ class Daemon:
         self._neighbours: dict[bytes, Neighbour] = {}
         self._find_neighbours = False
         self._epochs.listen(self._on_epoch)
-        shared = Shared(network, played.rules, clock, self._outbox, self._epochs, self._fanout)
+        shared = Shared(
+            network, played.rules, clock, self._outbox, self._epochs, self._fanout, len(players) <= MOST_LOGGED
+        )
         self.hosted = [self._host(one, shared, store) for one in players]
         self._verdicts = Verdicts(list(clients.values()), self._shown_reports, clock, windows.length_ms)
         self._restore(store)
@@ -233,15 +237,14 @@ class Daemon:
 
 @contextlib.contextmanager
 def _store(place: Path) -> Iterator[Store]:
-    try:
-        store = Store(place / OUTBOX_FILE)
-        store.drop_drafts(SystemClock().now_ms())
-    except StorageError as error:
-        raise StartError(str(error)) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            store = Store(place / OUTBOX_FILE)
+            stack.callback(store.close)
+            store.drop_drafts(SystemClock().now_ms())
+        except StorageError as error:
+            raise StartError(str(error), UNREACHABLE if error.passes else FAILED) from error
         yield store
-    finally:
-        store.close()
 
 
 def clients_for(file: NetworkFile, lists: Sequence[tuple[bytes, ...]]) -> dict[bytes, ValidatorClient]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +88,9 @@ REPORT_COLUMNS = "id, hotspot, epoch, role, report, signature, commit_until_ms, 
 
 class StorageError(Exception):
     """The outbox cannot store (disk full, unreadable, another program's file); nothing of the write happened."""
+
+    passes = False
+    """True if it may be over by itself: the disk is full, or fails for a moment."""
 
 
 class ContradictionError(StorageError):
@@ -244,7 +248,9 @@ class Store:
             self._db.execute("PRAGMA fullfsync = ON")  # where fsync alone does not reach the device
             self._prepare(path)
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{path} cannot be used: {error}. Check the disk and the file's permissions.") from error
+            problem = StorageError(f"{path} cannot be used: {error}. Check the disk and the file's permissions.")
+            problem.passes = _passes(error)
+            raise problem from error
 
     def _prepare(self, path: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -284,7 +290,9 @@ class Store:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            return [StorageError(f"the outbox cannot store: {error}")] * len(groups)
+            problem = StorageError(f"the outbox cannot store: {error}")
+            problem.passes = _passes(error)
+            return [problem] * len(groups)
         return results
 
     def _roll_back(self) -> None:
@@ -342,6 +350,13 @@ class Store:
     def tallies(self, hotspot_id: HotspotId) -> dict[str, int]:
         """Everything ever counted for one hotspot."""
         return dict(self._db.execute("SELECT name, count FROM tally WHERE hotspot = ? ORDER BY name", (hotspot_id,)))
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 
 
 class Outbox:

@@ -31,7 +31,7 @@ def read_track(data: bytes) -> list[Point] | NoFix:
     """The points of a track in the order of their times; a file that is still being written may lack its end."""
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         return NoFix.MALFORMED
-    parser = ElementTree.XMLPullParser(["end"])  # noqa: S314 - without a DOCTYPE there is nothing to expand
+    parser = ElementTree.XMLPullParser(["end"])  # without a DOCTYPE there is nothing to expand
     points: list[Point] = []
     try:
         parser.feed(data)
