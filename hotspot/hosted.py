@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import structlog
+
 from hotspot.beaconing import Beaconer, LastBeacon
 from hotspot.clock import Clock
 from hotspot.delivery import Fanout
@@ -16,7 +18,7 @@ from hotspot.forwarding.forwarding import Journal
 from hotspot.keys import DeviceKey
 from hotspot.outbox import DropTransmission, KeepTransmission, Outbox
 from hotspot.positions.mapper import Mapper, receiver_of
-from hotspot.reports import Transmission
+from hotspot.reports import Report, Transmission
 from hotspot.rules import Rules
 from hotspot.witnessing import LastWitness, Witnesser
 from protocol.encoding import Network
@@ -36,6 +38,8 @@ class Shared:
     outbox: Outbox
     epochs: EpochWatcher
     fanout: Fanout
+    logs_reports: bool = False
+    """Whether every report stored is a line in the log; a process with many hotspots would only fill the disk."""
 
 
 class Hosted:
@@ -52,12 +56,13 @@ class Hosted:
         """`sent` and `kept`: transmissions and counts of earlier runs, from the outbox."""
         self.device, self.ears, self.counters = device, ears, ears.counters
         self._shared, self._kept = shared, kept
+        self._log = structlog.get_logger()
         clock, config, counters = shared.clock, ears.config, ears.counters
         receiver, radius_m = receiver_of(config, ears.directory, clock), shared.rules.params.positions.radius_m
         self._position = None if receiver is None else Mapper(receiver, config, radius_m, clock, counters)
         self.beaconer = Beaconer(
             device, shared.network, shared.rules, ears.bridge or ears.server, shared.outbox, sent, self._position,
-            clock, counters, shared.fanout.add, 0 if ears.bridge else ears.server.least_delay_ms,
+            clock, counters, self._deliver, 0 if ears.bridge else ears.server.least_delay_ms,
             wifi=bool(ears.bridge), ledger=ears.ledger,
         )  # fmt: skip
         if ears.forwarding is not None:
@@ -67,7 +72,7 @@ class Hosted:
             ears.bridge.listen_on(plan.channels_hz, plan.bandwidth_hz)
         self._witnesser = Witnesser(
             device, shared.network, shared.rules.params.epoch, shared.epochs, self.beaconer.own_tags, shared.outbox,
-            self._position, clock, counters, shared.fanout.add,
+            self._position, clock, counters, self._deliver,
         )  # fmt: skip
         shared.epochs.listen(self.beaconer.expect)
 
@@ -90,6 +95,12 @@ class Hosted:
             if self.ears.forwarding is not None:
                 self.ears.forwarding.journal = None
             self._witnesser.stop()
+
+    def _deliver(self, report: Report) -> None:
+        """Takes a stored report on; its id in the log is the one `farfield hotspot reports --why` explains."""
+        if self._shared.logs_reports:
+            self._log.info("report", id=report.id.hex(), role=report.role.name.lower(), epoch=report.epoch)
+        self._shared.fanout.add(report)
 
     def snapshot(self) -> dict[str, Any]:
         """What playing adds to what the ears say."""

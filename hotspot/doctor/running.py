@@ -9,6 +9,8 @@ from hotspot.doctor.findings import Finding, finding
 
 MAX_CLOCK_OFFSET_MS = 2_000
 NEAR_CHANNEL_HZ = 60_000
+KEEP_ALIVE_MS = 60_000
+"""A forwarder that is there has asked for orders by then."""
 LEAST_HEARD = 5
 """Frames that must have been heard before their channels say anything."""
 LEAST_UNANSWERED = 2
@@ -26,7 +28,7 @@ def find(answer: Answer, patience_ms: int = 0) -> list[Finding]:
     return [
         *_waiting(answer),
         *_clock(answer),
-        *_forwarders(answer),
+        *_forwarders(answer, patience_ms),
         *_heard(answer, patience_ms),
         *_transmissions(answer),
         *_position(answer),
@@ -62,12 +64,14 @@ def clock_off(offset_ms: int, source: str) -> Finding:
 # --- the radio ----------------------------------------------------------------------------------------------------
 
 
-def _forwarders(answer: Answer) -> Iterator[Finding]:
+def _forwarders(answer: Answer, patience_ms: int) -> Iterator[Finding]:
     forwarders = answer["forwarders"]
     if not _uses_forwarders(answer):
         return
-    listen = answer["listen"]
-    if not any(one["alive"] or one.get("seconds_since_packet") is not None for one in forwarders):
+    listen, open_ms = answer["listen"], answer["now_ms"] - answer["opened_at_ms"]
+    if open_ms >= min(patience_ms, KEEP_ALIVE_MS) and not any(
+        one["alive"] or one.get("seconds_since_packet") is not None for one in forwarders
+    ):
         yield finding("no_forwarder", listen=listen, port=listen.rpartition(":")[2])
     for one in forwarders:
         if one.get("seconds_since_pull", 0) is None:
