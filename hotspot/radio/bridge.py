@@ -18,7 +18,7 @@ from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.radio import messages
 from hotspot.radio.frames import WIFI_SPREADING_FACTOR, RxFrame, TxRequest, TxResult, TxState
-from hotspot.radio.gwmp.server import TRANSMISSIONS
+from hotspot.radio.gwmp.transmitter import TRANSMISSIONS
 from hotspot.radio.messages import Counts, Decoder, Heard, Hello, Listen, Message, Refused, Sent, Transmit
 
 COPIES, GAP_US = 10, 102_400

@@ -6,32 +6,22 @@ this hotspot goes to a `Passage`, if there is one, as the very bytes that came.
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
+from hotspot.radio.frames import RxFrame, TxRequest, TxResult
 from hotspot.radio.gwmp import codec
-from hotspot.radio.gwmp.fields import Crc, DataRate, Modulation, Rxpk, Stat, Txpk
-from hotspot.radio.gwmp.forwarder import SX1301, Forwarder, Forwarders
-from hotspot.radio.gwmp.orders import ANSWER_WITHIN_MS, UNREADABLE, Answered, Orders, with_token
+from hotspot.radio.gwmp.fields import Crc, Rxpk, Stat
+from hotspot.radio.gwmp.forwarder import Forwarder, Forwarders
+from hotspot.radio.gwmp.orders import UNREADABLE, Answered, Orders, with_token
 from hotspot.radio.gwmp.port import Endpoint, UdpPort
+from hotspot.radio.gwmp.transmitter import Transmitter
 
-MAX_POWER_STEPS = 16
-SX1302_DELAY_MS, SX1301_DELAY_MS = 80, 1_000
-"""From an order for now to air, as measured: the older program keeps a second's margin in its queue."""
-RETRY_AFTER_MS = 700
-"""A beacon that met a queued downlink is tried once more, when that is probably over."""
-DATAGRAMS, PACKETS, TRANSMISSIONS, FORWARDERS = "datagrams", "rxpk", "transmissions", "forwarders"
+DATAGRAMS, PACKETS, FORWARDERS = "datagrams", "rxpk", "forwarders"
 CRC_OUTCOMES = {Crc.BAD: "crc_bad", Crc.NONE: "crc_none"}
-TX_POWER = "TX_POWER"
-COLLISIONS = frozenset({"COLLISION_PACKET", "COLLISION_BEACON"})
-CODE = re.compile(r"[A-Z0-9_]{1,32}", re.ASCII)
-OTHER_CODE = "OTHER_CODE"
 
 
 class Passage(Protocol):
@@ -81,17 +71,17 @@ class GwmpServer:
         self._clock = clock
         self._counters = counters
         self._on_frame = on_frame
-        self._transmit_delay_ms = transmit_delay_ms
         self._forwarders = Forwarders(transmit_eui)
         self._orders = Orders()
         self._port = UdpPort(self._acknowledge, self._read, self._count_datagram)
-        self._one_at_a_time = asyncio.Lock()
-        self._stopped = asyncio.Event()
+        self._transmitter = Transmitter(
+            clock, counters, self._forwarders, self._orders, self._port.send, transmit_delay_ms
+        )
 
     @property
     def least_delay_ms(self) -> int:
         """How long before a frame is due it may be ordered: no forwarder takes less."""
-        return SX1302_DELAY_MS if self._transmit_delay_ms is None else self._transmit_delay_ms
+        return self._transmitter.least_delay_ms
 
     async def start(self, host: str, port: int) -> Endpoint:
         """Binds; OSError if the address is taken. Port 0 picks one; the endpoint bound is returned."""
@@ -99,7 +89,7 @@ class GwmpServer:
 
     def stop(self) -> None:
         """Closes the port; orders still waiting for an answer end as timeouts."""
-        self._stopped.set()
+        self._transmitter.stop()
         self._port.close()
 
     def forwarders(self) -> list[ForwarderStatus]:
@@ -176,11 +166,11 @@ class GwmpServer:
         return header.kind.name
 
     def _take_answer(self, header: codec.Header, data: bytes) -> str:
-        answer = codec.read_body(header, data)
-        readable = isinstance(answer, codec.TxAck)
-        asked = self._orders.answer(answer if readable else codec.TxAck(header, error=UNREADABLE), data)
-        if isinstance(answer, codec.Refused):
-            return answer.reason
+        body = codec.read_body(header, data)
+        answer = body if isinstance(body, codec.TxAck) else codec.TxAck(header, error=UNREADABLE)
+        asked = self._orders.answer(answer, data)
+        if isinstance(body, codec.Refused):
+            return body.reason
         return header.kind.name if asked else "tx_ack_unasked"
 
     def _frame(self, eui: bytes, forwarder: Forwarder | None, packet: Rxpk) -> RxFrame | str:
@@ -231,74 +221,7 @@ class GwmpServer:
 
     async def transmit(self, request: TxRequest) -> TxResult:
         """Sends one frame at once; waits for the forwarder's answer, 5 s at most. Never two at a time."""
-        async with self._one_at_a_time:
-            result = await self._transmit(request)
-            if result.reason in COLLISIONS:
-                await self._clock.sleep_ms(RETRY_AFTER_MS)
-                result = await self._transmit(request)
-        self._counters.count(TRANSMISSIONS, result.reason or result.state)
-        return result
-
-    async def _transmit(self, request: TxRequest) -> TxResult:
-        forwarder = self._forwarders.transmitter(self._clock.monotonic_ms())
-        if forwarder is None or forwarder.address is None:
-            return TxResult(TxState.NO_FORWARDER)
-        power_dbm = forwarder.power_used_dbm.get(request.power_dbm, request.power_dbm)
-        if power_dbm > request.power_dbm:
-            return TxResult(TxState.REFUSED, "least_power_is_too_much")
-        result = TxResult(TxState.REFUSED, TX_POWER)
-        for _ in range(MAX_POWER_STEPS):
-            if power_dbm < request.least_power_dbm:
-                break
-            result = await self._order(forwarder, forwarder.address, request, power_dbm)
-            if result.state is TxState.SENT:
-                forwarder.power_used_dbm[request.power_dbm] = -(-result.power_cdb // 100)
-            if result.reason != TX_POWER:
-                break
-            power_dbm -= 1  # forwarders for SX1301 refuse what is not in their table, instead of going below
-        return result
-
-    async def _order(self, forwarder: Forwarder, address: Endpoint, request: TxRequest, power_dbm: int) -> TxResult:
-        starts_at_ms = self._clock.now_ms() + self._delay_ms(forwarder)
-        if starts_at_ms > request.latest_start_ms:
-            return TxResult(TxState.LATE)
-        answer: asyncio.Future[codec.TxAck | None] = asyncio.get_running_loop().create_future()
-        token = self._orders.place(forwarder.eui, _into(answer), self._clock.monotonic_ms())
-        if token is None:
-            return TxResult(TxState.REFUSED, "too_many_orders")
-        header = codec.Header(forwarder.version, token, codec.Identifier.PULL_RESP)
-        try:
-            if not self._port.send(codec.encode(codec.PullResp(header, _order_of(request, power_dbm))), address):
-                return TxResult(TxState.REFUSED, "not_sent_to_forwarder")
-            if forwarder.version == 1:
-                return TxResult(TxState.SENT, "unanswered_version_1", power_dbm * 100, starts_at_ms)
-            return _result(await self._answer(answer), power_dbm, starts_at_ms)
-        finally:
-            self._orders.withdraw(forwarder.eui, token)
-
-    def _delay_ms(self, forwarder: Forwarder) -> int:
-        if self._transmit_delay_ms is not None:
-            return self._transmit_delay_ms
-        return SX1301_DELAY_MS if forwarder.concentrator == SX1301 else SX1302_DELAY_MS
-
-    async def _answer(self, answer: asyncio.Future[codec.TxAck | None]) -> codec.TxAck | None:
-        timer = asyncio.ensure_future(self._clock.sleep_ms(ANSWER_WITHIN_MS))
-        stopped = asyncio.ensure_future(self._stopped.wait())
-        waits: set[asyncio.Future[Any]] = {answer, timer, stopped}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            stopped.cancel()
-        return answer.result() if answer.done() else None
-
-
-def _into(future: asyncio.Future[codec.TxAck | None]) -> Answered:
-    def answered(answer: codec.TxAck | None, datagram: bytes) -> None:
-        if not future.done():
-            future.set_result(answer)
-
-    return answered
+        return await self._transmitter.transmit(request)
 
 
 def _status(one: Forwarder, now_ms: int) -> ForwarderStatus:
@@ -319,30 +242,3 @@ def _status(one: Forwarder, now_ms: int) -> ForwarderStatus:
 
 def _seconds_since(then_ms: int | None, now_ms: int) -> int | None:
     return None if then_ms is None else (now_ms - then_ms) // 1_000
-
-
-def _order_of(request: TxRequest, power_dbm: int) -> Txpk:
-    rate = DataRate(Modulation.LORA, spreading_factor=request.spreading_factor, bandwidth_hz=request.bandwidth_hz)
-    return Txpk(
-        frequency_hz=request.frequency_hz,
-        rate=rate,
-        payload=request.payload,
-        immediate=True,
-        rf_chain=0,
-        power_dbm=power_dbm,
-        cr_denominator=5,
-        inverted=False,
-        preamble_symbols=8,
-        no_crc=False,
-    )
-
-
-def _result(answer: codec.TxAck | None, power_dbm: int, starts_at_ms: int) -> TxResult:
-    if answer is None:
-        return TxResult(TxState.TIMEOUT)
-    if answer.error is not None:
-        return TxResult(TxState.REFUSED, answer.error if CODE.fullmatch(answer.error) else OTHER_CODE)
-    used_cdb = power_dbm * 100
-    if answer.warning == TX_POWER and answer.value_cdb is not None:
-        used_cdb = answer.value_cdb
-    return TxResult(TxState.SENT, power_cdb=used_cdb, started_at_ms=starts_at_ms)

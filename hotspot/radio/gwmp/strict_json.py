@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeGuard
@@ -79,7 +80,9 @@ def _refuse_constant(name: str) -> Any:
 
 
 DECODER = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
-QUICK_SCAN = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant).scan_once
+QUICK_SCAN: Callable[[str, int], tuple[Any, int]] = vars(
+    json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+)["scan_once"]
 """What nearly every datagram needs: no call of ours for each number. It refuses what only DECODER can read."""
 
 
