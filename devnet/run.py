@@ -156,6 +156,7 @@ class Devnet:
         command = toolchain.anvil_command(
             toolchain.anvil(), port=ports.chain, chain_id=founding.CHAIN_ID, state=self._layout.chain_state
         )
+        toolchain.keep_one_genesis(self._layout.chain_state)
         self._processes.start("chain", command)
         try:
             founding.wait_for_chain(founding.rpc_url(ports))
