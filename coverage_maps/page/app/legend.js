@@ -22,7 +22,7 @@ export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
   const counts = new Map();
   for (const cell of cells) counts.set(keyOf(cell, layer), (counts.get(keyOf(cell, layer)) ?? 0) + 1);
   const ranges = rangesOf(layer, cells);
-  const rows = classes(layer).map((one, place) => row(one.key, one.label, ranges.map((list) => list[place]).join(", Wi-Fi "), swatch(one.color, edgeOf(one.color, theme === "dark"))));
+  const rows = classes(layer).map((one, place) => row(one.key, one.label, inBoth(ranges.map((list) => list[place])), swatch(one.color, edgeOf(one.color, theme === "dark"))));
   if (layer === "signal") for (const key of Object.keys(OTHERS)) rows.push(row(key, ...OTHERS[key], plain(key, theme)));
   box.replaceChildren(el("h2", {}, TITLES[layer]), el("div", { class: "classes" }, rows), ...(layer === "weight" ? [weightNote()] : []), marks(theme));
 
@@ -31,7 +31,7 @@ export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
       "button",
       { type: "button", "aria-pressed": String(!hidden.has(key)), "data-class": key, onclick: () => toggled(key), title: "Show or hide" },
       mark,
-      el("span", { class: "label" }, label, range ? el("small", {}, range) : null),
+      el("span", { class: "label" }, label, range ? el("small", { class: range.includes(",") ? "both" : "" }, range) : null),
       el("span", { class: "count" }, count(counts.get(key) ?? 0)),
     );
   }
@@ -43,6 +43,8 @@ function rangesOf(layer, cells) {
   const radios = layer === "weight" || levels.size === 0 ? [false] : [...levels].sort();
   return radios.map((wifi) => classes(layer, wifi).map((one) => one.range));
 }
+
+const inBoth = (ranges) => (ranges.length === 1 ? ranges[0] : `${ranges.map((one) => one.replace(" dBm", "").replace(" to ", "…")).join(", Wi\u2011Fi ")} dBm`);
 
 function swatch(fill, edge, extra = {}) {
   return el("svg:svg", { class: "swatch", viewBox: "0 0 20 20", "aria-hidden": "true" }, el("svg:path", { d: HEXAGON, fill, stroke: edge, "stroke-width": 1.5, ...extra }));
