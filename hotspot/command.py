@@ -18,7 +18,8 @@ COMMANDS = {
     "doctor": ("doctor", "Find what keeps this hotspot from earning; every finding has a name and a fix."),
     "service": ("service", "Run the hotspot for good, under systemd."),
     "support-bundle": ("support_bundle", "Pack status, findings, settings and log into one file, without secrets."),
-    "keys": ("keys", "The device key."),
+    "keys": ("keys", "The device key: make, show, encrypt, back up and restore it."),
+    "survey": ("survey", "Measure other networks' signal, as signed input for the need map."),
 }
 
 

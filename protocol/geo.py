@@ -40,12 +40,6 @@ def cell_at(latitude_deg: float, longitude_deg: float, level: int) -> CellId:
     return CellId(h3.latlng_to_cell(latitude_deg, longitude_deg, level))
 
 
-def centre_deg(cell: int) -> tuple[float, float]:
-    """(latitude, longitude) of the cell's centre; for people and files, never for a verdict."""
-    latitude, longitude = h3.cell_to_latlng(cell)
-    return float(latitude), float(longitude)
-
-
 def position(cell: int) -> Position:
     """The cell's centre in whole ECEF metres."""
     latitude, longitude = (math.radians(degrees) for degrees in h3.cell_to_latlng(cell))

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from hotspot.clock import Clock
 from hotspot.config import Config
 from hotspot.counters import Counters
+from hotspot.positions.centre import centre_deg
 from hotspot.positions.fix import Fix, NoFix, Receiver, Trouble
 from hotspot.positions.gpsd import Gpsd
 from hotspot.positions.gpx import Gpx
 from hotspot.positions.nmea import Nmea
 from hotspot.positions.termux import Termux
 from hotspot.quiet import Zone
-from protocol.geo import cell_at, centre_deg, resolution
+from protocol.geo import cell_at, resolution
 from protocol.ids import CellId
 
 FIX_LIFETIME_MS = 10_000

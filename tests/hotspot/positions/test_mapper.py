@@ -10,9 +10,10 @@ import pytest
 from hotspot.config import Config, ConfigError, parse
 from hotspot.counters import Counters
 from hotspot.positions import Mapper, Nowhere
+from hotspot.positions.centre import centre_deg
 from hotspot.positions.fix import Fix, NoFix, Told
 from hotspot.quiet import Zone, distance_m
-from protocol.geo import cell_at, centre_deg
+from protocol.geo import cell_at
 from tests.hotspot.clocks import ManualClock
 
 HOME = (48.398412345, 9.991512345)
