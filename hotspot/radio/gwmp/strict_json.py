@@ -106,8 +106,10 @@ def scaled(value: object, decimals: int, least: int, most: int) -> int | None:
 
 
 def text(value: object, most: int) -> str | None:
-    """The value if it is a string of at most `most` characters, else None."""
-    return value if isinstance(value, str) and len(value) <= most else None
+    """The value if it is a string of at most `most` characters that can be written again as UTF-8, else None."""
+    if not isinstance(value, str) or len(value) > most:
+        return None
+    return value if value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value) else None
 
 
 def decimal_text(value: int, decimals: int, least_decimals: int = 0) -> str:

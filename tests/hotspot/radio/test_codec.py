@@ -219,6 +219,11 @@ def test_ten_thousand_mutated_datagrams_give_values_or_reasons() -> None:
     assert all(isinstance(result, codec.Datagram | codec.Refused) for result in results)
 
 
+def test_text_that_cannot_be_written_again_is_not_taken() -> None:
+    body = b'{"stat":{"time":"\\ud800","rxnb":1}}'
+    assert codec.decode(b"\x02\x00\x00\x00AAAAAAAA" + body).stat == Stat(received=1)  # type: ignore[union-attr]
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_give_a_value_or_a_reason(datagram: bytes) -> None:

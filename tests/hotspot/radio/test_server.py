@@ -527,7 +527,7 @@ def test_a_frame_that_met_a_queued_downlink_is_tried_once_more(error: str) -> No
 
 def test_a_code_that_is_no_name_becomes_one() -> None:
     async def scene() -> None:
-        async with bench() as b, VirtualForwarder(b.endpoint, answer=refused("\ud800 <b>")) as forwarder:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=refused("é <b>")) as forwarder:
             await b.pulled(forwarder)
             assert (await b.server.transmit(b.request())).reason == "OTHER_CODE"
 
@@ -542,6 +542,17 @@ def test_a_stopped_server_ends_a_waiting_order() -> None:
             await until(lambda: forwarder.orders)
             b.server.stop()
             assert (await result).state is TxState.TIMEOUT
+
+    asyncio.run(scene())
+
+
+def test_an_answer_that_cannot_be_read_is_one_all_the_same() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=refused("\ud800")) as forwarder:
+            await b.pulled(forwarder)
+            result = await b.server.transmit(b.request())
+            assert (result.state, result.reason) == (TxState.REFUSED, "UNREADABLE_ANSWER")
+            assert b.counters.of("datagrams", "FIELD") == 1
 
     asyncio.run(scene())
 
