@@ -80,7 +80,7 @@ class Daemon:
             network, played.rules, clock, self._outbox, self._epochs, self._fanout, len(players) <= MOST_LOGGED
         )
         self.hosted = [self._host(one, shared, store) for one in players]
-        self._verdicts = Verdicts(list(clients.values()), self._shown_reports, clock, windows.length_ms)
+        self._verdicts = Verdicts(list(clients.values()), self._shown_reports, clock)
         self._restore(store)
 
     def _make_couriers(
@@ -204,6 +204,10 @@ class Daemon:
         reason = None if verdict is None else verdict.reason
         is_final = verdict is not None and verdict.final
         return {"reason": reason, "final": is_final, "sentence": verdicts.sentence(verdict)}
+
+    def look(self) -> None:
+        """Somebody looks at the reports: their verdicts are asked for."""
+        self._verdicts.look()
 
     @property
     def clock_offset_ms(self) -> int | None:

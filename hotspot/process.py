@@ -248,7 +248,9 @@ class Process:
         }
 
     def hotspot_snapshot(self, index: int) -> dict[str, Any]:
-        """Everything about one hotspot."""
+        """Everything about one hotspot, for somebody who looks."""
+        if self.daemon is not None:
+            self.daemon.look()
         return self._facts(index) | {"findings": [asdict(one) for one in self.ears[index].findings]}
 
     def _facts(self, index: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What became of reports, as validators judge them: asked for in batches, kept while somebody may look.
+"""What became of reports, as validators judge them: asked for in batches, and only while somebody looks.
 
 A verdict is provisional until the epoch's root is on chain; a final one is not asked for again. Any one validator is
 asked, another the next time: what counts is the root, and `farfield validator audit` checks that.
@@ -6,6 +6,7 @@ asked, another the next time: what counts is the root, and `farfield validator a
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -16,8 +17,7 @@ from protocol.ids import ReportId
 from protocol.limits import MAX_BATCH_ENTRIES
 
 MAX_KEPT = 5_000
-LEAST_PAUSE_MS, LONGEST_PAUSE_MS = 10_000, 900_000
-PAUSES_PER_EPOCH = 8
+PAUSE_MS = 10_000
 FINAL, PROVISIONAL, UNKNOWN = "final", "provisional", "unknown"
 
 
@@ -30,12 +30,10 @@ class Judge(Protocol):
 class Verdicts:
     """The newest verdicts on one process's reports."""
 
-    def __init__(
-        self, judges: Sequence[Judge], wanted: Callable[[], Iterable[ReportId]], clock: Clock, epoch_ms: int
-    ) -> None:
-        """`wanted`: the reports somebody may look at; `epoch_ms`: an epoch's length."""
+    def __init__(self, judges: Sequence[Judge], wanted: Callable[[], Iterable[ReportId]], clock: Clock) -> None:
+        """`wanted`: the reports somebody may look at."""
         self._judges, self._wanted, self._clock = list(judges), wanted, clock
-        self._pause_ms = min(max(epoch_ms // PAUSES_PER_EPOCH, LEAST_PAUSE_MS), LONGEST_PAUSE_MS)
+        self._looked = asyncio.Event()
         self._known: OrderedDict[ReportId, ReportVerdict] = OrderedDict()
         self._next = 0
 
@@ -43,11 +41,17 @@ class Verdicts:
         """The newest verdict on a report, or None before there is one."""
         return self._known.get(report_id)
 
+    def look(self) -> None:
+        """Somebody looks: verdicts are asked for soon."""
+        self._looked.set()
+
     async def run(self) -> None:
-        """Asks now and then until cancelled."""
+        """Asks whenever somebody looked, with a pause between, until cancelled."""
         while True:
-            await self._clock.sleep_ms(self._pause_ms)
+            await self._looked.wait()
+            self._looked.clear()
             await self.ask()
+            await self._clock.sleep_ms(PAUSE_MS)
 
     async def ask(self) -> None:
         """Asks one validator about every report without a final verdict."""

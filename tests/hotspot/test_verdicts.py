@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import pytest
-
-from hotspot.verdicts import LEAST_PAUSE_MS, LONGEST_PAUSE_MS, Verdicts, sentence
+from hotspot.verdicts import PAUSE_MS, Verdicts, sentence
 from hotspot.wire import CallFailed, ReportVerdict
 from protocol.ids import ReportId
 from protocol.limits import MAX_BATCH_ENTRIES
@@ -38,7 +36,7 @@ class Judge:
 def test_asks_again_only_for_what_is_not_final() -> None:
     judge = Judge()
     judge.final = {IDS[0]: True, IDS[1]: False}
-    verdicts = Verdicts([judge], lambda: IDS, ManualClock(), 60_000)
+    verdicts = Verdicts([judge], lambda: IDS, ManualClock())
     asyncio.run(verdicts.ask())
     asyncio.run(verdicts.ask())
     assert judge.asked == [IDS, IDS[1:]]
@@ -49,7 +47,7 @@ def test_asks_again_only_for_what_is_not_final() -> None:
 def test_a_validator_that_is_down_is_followed_by_the_next() -> None:
     down, up = Judge(), Judge()
     down.answers, up.final = False, {IDS[0]: True}
-    verdicts = Verdicts([down, up], lambda: IDS[:1], ManualClock(), 60_000)
+    verdicts = Verdicts([down, up], lambda: IDS[:1], ManualClock())
     asyncio.run(verdicts.ask())
     assert verdicts.of(IDS[0]) is None
     asyncio.run(verdicts.ask())
@@ -59,24 +57,26 @@ def test_a_validator_that_is_down_is_followed_by_the_next() -> None:
 def test_asks_in_batches() -> None:
     judge = Judge()
     wanted = [ReportId(number.to_bytes(32, "big")) for number in range(MAX_BATCH_ENTRIES + 1)]
-    asyncio.run(Verdicts([judge], lambda: wanted, ManualClock(), 60_000).ask())
+    asyncio.run(Verdicts([judge], lambda: wanted, ManualClock()).ask())
     assert [len(one) for one in judge.asked] == [MAX_BATCH_ENTRIES, 1]
 
 
-@pytest.mark.parametrize(
-    ("epoch_ms", "pause_ms"), [(60_000, LEAST_PAUSE_MS), (800_000, 100_000), (86_400_000, LONGEST_PAUSE_MS)]
-)
-def test_asks_a_few_times_an_epoch(epoch_ms: int, pause_ms: int) -> None:
-    async def act() -> int:
+def test_asks_only_while_somebody_looks_and_not_too_often() -> None:
+    async def act() -> list[int]:
         clock, judge = ManualClock(), Judge()
-        task = asyncio.ensure_future(Verdicts([judge], lambda: IDS, clock, epoch_ms).run())
-        await clock.advance(pause_ms - 1)
-        before = len(judge.asked)
+        verdicts = Verdicts([judge], lambda: IDS, clock)
+        task = asyncio.ensure_future(verdicts.run())
+        counts = []
+        for looks in (False, True, True):
+            if looks:
+                verdicts.look()
+            await clock.advance(PAUSE_MS - 1)
+            counts.append(len(judge.asked))
         await clock.advance(1)
         task.cancel()
-        return len(judge.asked) - before
+        return [*counts, len(judge.asked)]
 
-    assert asyncio.run(act()) == 1
+    assert asyncio.run(act()) == [0, 1, 2, 2]
 
 
 def test_a_verdict_reads_like_a_sentence_with_its_numbers() -> None:
