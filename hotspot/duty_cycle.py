@@ -10,7 +10,7 @@ parameters; US915 and AU915 400 ms on one channel within 20 s (47 CFR 15.247 for
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -21,6 +21,8 @@ WINDOW_MS = 3_600_000
 WINDOW_US = WINDOW_MS * 1_000
 HELD_MS = 2 * WINDOW_MS
 """Frames ordered for later must not push out what an earlier moment still counts."""
+LONGEST_FRAME_MS = 2_400_000
+"""The longest preamble that can be ordered takes 36 minutes at SF12."""
 GAP_MS = 20
 """Between two frames of one radio."""
 MAX_HELD = 50_000
@@ -103,6 +105,7 @@ class Never:
 
 
 Answer = Allowed | Wait | Never
+STARTED_MS = attrgetter("at_ms")
 
 
 class Ledger:
@@ -146,7 +149,7 @@ class Ledger:
     def charge(self, transmission: Transmission) -> None:
         """Enters a transmission, before it is made."""
         self._forget(transmission.at_ms)
-        insort(self._sent, transmission, key=attrgetter("at_ms"))
+        insort(self._sent, transmission, key=STARTED_MS)
         del self._sent[:-MAX_HELD]
 
     def restore(self, transmissions: Iterable[Transmission]) -> None:
@@ -193,7 +196,7 @@ class Ledger:
     def _recent(self, now_ms: int, window_ms: int, low_hz: int, high_hz: int) -> list[Transmission]:
         return [
             one
-            for one in self._sent
+            for one in self._sent[bisect_left(self._sent, now_ms - window_ms - LONGEST_FRAME_MS, key=STARTED_MS) :]
             if low_hz <= one.frequency_hz < high_hz and window_ms and _over_ms(one) + window_ms > now_ms
         ]
 
