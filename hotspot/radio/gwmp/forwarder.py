@@ -19,6 +19,8 @@ MAX_FORWARDERS = 64
 SX1301, SX1302 = "SX1301", "SX1302"
 LEAST_EXPIRY_MS = 30_000
 EXPIRY_INTERVALS = 3
+LONGEST_INTERVAL_MS = 120_000
+"""A longer pause is no keep-alive interval."""
 MAX_RECENT_PACKETS = 256
 SHARED_EUI_CHANGES = 3
 SHARED_EUI_WITHIN_MS = 60_000
@@ -64,15 +66,14 @@ class Forwarder:
 
     def pulled(self, version: int, address: Endpoint, now_ms: int) -> None:
         """Takes in a PULL_DATA. After a pause or from another address it may be another program, or another box."""
-        if self.address is None or self.last_pull_ms is None:
-            pass
-        elif address != self.address or not self.is_alive(now_ms):
+        if self.last_pull_ms is not None:
             if address != self.address:
                 self._changes.append(now_ms)
-            self.start_afresh()
-            self.power_used_dbm.clear()
-        else:
-            self.interval_ms = now_ms - self.last_pull_ms
+            if address != self.address or not self.is_alive(now_ms):
+                self.start_afresh()
+                self.power_used_dbm.clear()
+            if address == self.address and now_ms - self.last_pull_ms <= LONGEST_INTERVAL_MS:
+                self.interval_ms = now_ms - self.last_pull_ms
         self.version, self.address = version, address
         self.last_pull_ms = self.seen_ms = now_ms
 

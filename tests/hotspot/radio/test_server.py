@@ -348,6 +348,21 @@ def test_a_forwarder_that_stopped_pulling_does_not_transmit() -> None:
     asyncio.run(scene())
 
 
+def test_a_forwarder_that_pulls_once_a_minute_stays_and_an_outage_is_no_interval() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            for pause_ms in (60_000, 60_000, 179_000):
+                await b.pulled(forwarder)
+                await b.clock.advance(pause_ms)
+            assert [one.alive for one in b.server.forwarders()] == [True]
+            await b.clock.advance(3_600_000)
+            await b.pulled(forwarder)
+            await b.clock.advance(181_000)
+            assert [one.alive for one in b.server.forwarders()] == [False]
+
+    asyncio.run(scene())
+
+
 def test_the_configured_forwarder_transmits() -> None:
     async def scene() -> None:
         chosen = b"\x02CHOSEN!"
