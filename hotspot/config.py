@@ -65,6 +65,8 @@ class Config:
     """Port of the local status page on 127.0.0.1; 0 picks a free one."""
     wifi_bridge: str | None = None
     """Socket of the Wi-Fi bridge, beside hotspot.toml or absolute, where the radio is Wi-Fi; None: it is LoRa."""
+    wifi_scan: bool = False
+    """Witness with this Android phone's ordinary Wi-Fi scans; it sends no beacons then."""
     gpsd: Endpoint | None = None
     """A mapper's source of positions; or one of nmea, gpx and termux."""
     gpsd_device: str | None = None
@@ -257,6 +259,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "network_servers": _endpoints,
     "status_port": _whole(0, 65_535),
     "wifi_bridge": _text,
+    "wifi_scan": _yes_or_no,
     "gpsd": endpoint,
     "gpsd_device": _text,
     "nmea": _text,

@@ -23,6 +23,7 @@ from hotspot.radio.bridge import WifiBridge
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS, GwmpServer
 from hotspot.radio.kinds import kind_of
+from hotspot.radio.scan import WifiScan
 from protocol import beacon
 
 MAX_HEARD = 50
@@ -67,12 +68,12 @@ class Ears:
             else None
         )
         self.server.passage = self.forwarding
-        self.bridge = (
-            WifiBridge(directory / config.wifi_bridge, clock, self.counters, self._on_frame)
-            if config.wifi_bridge
-            else None
-        )
+        self.bridge: WifiBridge | WifiScan | None = None
         """The Wi-Fi radio; with it there is no port for packet forwarders."""
+        if config.wifi_bridge:
+            self.bridge = WifiBridge(directory / config.wifi_bridge, clock, self.counters, self._on_frame)
+        elif config.wifi_scan:
+            self.bridge = WifiScan(clock, self.counters, self._on_frame)
         self._clock = clock
         self._play: Callable[[RxFrame], None] | None = None
         self._listeners: set[asyncio.Queue[RxFrame]] = set()

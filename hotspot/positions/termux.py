@@ -68,7 +68,9 @@ async def answer_of(command: tuple[str, ...], timeout_s: float) -> bytes | Troub
     assert child.stdout is not None
     try:
         async with asyncio.timeout(timeout_s):
-            data = await child.stdout.read(MAX_ANSWER_BYTES)
+            data = b""
+            while len(data) < MAX_ANSWER_BYTES and (piece := await child.stdout.read(MAX_ANSWER_BYTES - len(data))):
+                data += piece
             await child.wait()
     except TimeoutError:
         return Trouble.SILENT
