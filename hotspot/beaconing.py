@@ -20,7 +20,7 @@ from hotspot.clock import Clock, sleep_until
 from hotspot.counters import Counters
 from hotspot.duty_cycle import WIFI, Allowed, Ledger, Never
 from hotspot.epochs import Epoch
-from hotspot.keys import DeviceKey
+from hotspot.keys import DeviceKey, KeyProblemError
 from hotspot.outbox import (
     NOT_SENT,
     Change,
@@ -53,6 +53,7 @@ MAX_OWN_TAGS = 256
 MAX_EPOCHS_AHEAD = 4
 MAX_LAST_BEACONS = 20
 GROUP = "beacons"
+KEY_UNAVAILABLE = "key_unavailable"
 
 
 class Transmitter(Protocol):
@@ -208,12 +209,18 @@ class Beaconer:
             self.next_slot = slot
             await sleep_until(self._clock, slot.start_ms - self._transmit_delay_ms - PREPARE_MS)
             at_ms = self._clock.now_ms()
-            outcome = await self._play_slot(epoch, plan.row, slot)
+            outcome = await self._played(epoch, plan.row, slot)
             name, report_hex = ("sent", outcome.id.hex()) if isinstance(outcome, Report) else (outcome, "")
             self._counters.count(GROUP, name)
             self.last.append(LastBeacon(epoch.number, slot.index, at_ms, name, report_hex))
         self.next_slot = None
         self._used = {used for used in self._used if used[0] >= epoch.number}
+
+    async def _played(self, epoch: Epoch, row: RegistryRow, slot: Slot) -> Report | str:
+        try:
+            return await self._play_slot(epoch, row, slot)
+        except KeyProblemError:  # a token that was pulled out; the next slot asks again
+            return KEY_UNAVAILABLE
 
     async def _play_slot(self, epoch: Epoch, row: RegistryRow, slot: Slot) -> Report | str:
         """The stored report of a frame that was sent, or why there is none."""

@@ -12,10 +12,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotspot.outbox import NOT_SENT, SCHEMA_VERSION, UNCONFIRMED, StorageError
+from hotspot.outbox import NOT_SENT, OUTBOX_FILE, SCHEMA_VERSION, UNCONFIRMED, StorageError
 from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Step
 from protocol.ids import Role
 from protocol.reasons import SENTENCES, Reason
+from protocol.records import Beacon, Witness
 
 MAX_READ = 10_000
 BUSY_TIMEOUT_S = 2.0
@@ -30,6 +31,7 @@ PROBLEMS = {
     NEVER_TRIED: "it was not tried: the hotspot did not run, or the report came too late",
     "UNAVAILABLE": "the validator did not answer",
     "DEADLINE_EXCEEDED": "the validator did not answer in time",
+    "KEY_UNAVAILABLE": "the device key could not sign for a session",
     "receipt_missing": "its answer carried no receipt",
     "receipt_of_another_validator": "its receipt was another validator's",
     "receipt_of_another_batch": "its receipt was for something else",
@@ -66,10 +68,19 @@ class Fate:
     epoch: int
     role: Role
     outcome: str | None
+    report: bytes
     commit_until_ms: int
     reveal_until_ms: int
     closed_at_ms: int | None
     offered: tuple[Offered, ...]
+
+    def acknowledged(self, step: Step) -> int:
+        """How many validators have acknowledged a step."""
+        return sum(1 for one in self.offered if one.step is step and one.outcome == ACKNOWLEDGED)
+
+    def described(self) -> tuple[int, str]:
+        """(when it was sent or heard, its slot or tag with frequency and level)."""
+        return _beacon(self.report) if self.role is Role.BEACON else _witness(self.report)
 
     def sentence(self) -> str:
         """In words."""
@@ -105,8 +116,8 @@ class History:
     ) -> list[Fate]:
         """The newest reports: of one hotspot, of ids that start with these hexadecimal digits, of one outcome."""
         rows = self._db.execute(
-            "SELECT id, hotspot, epoch, role, outcome, commit_until_ms, reveal_until_ms, closed_at_ms FROM report "
-            "WHERE (draft = 0 OR outcome IS NOT NULL) AND (?1 IS NULL OR hotspot = ?1) "
+            "SELECT id, hotspot, epoch, role, outcome, report, commit_until_ms, reveal_until_ms, closed_at_ms "
+            "FROM report WHERE (draft = 0 OR outcome IS NOT NULL) AND (?1 IS NULL OR hotspot = ?1) "
             "AND (?2 = '' OR lower(hex(id)) LIKE ?2 || '%') "
             "AND (?3 IS NULL OR outcome = ?3 OR outcome LIKE ?3 || ':%') "
             "ORDER BY number DESC LIMIT ?4",
@@ -139,6 +150,14 @@ class History:
         return tuple(Offered(row[0], Step(row[1]), *row[2:]) for row in rows)
 
 
+def outbox_of(directory: Path) -> Path | None:
+    """A lone hotspot's outbox lies in its directory, that of hosted ones in the parent."""
+    for place in (directory, directory.resolve().parent):
+        if (place / OUTBOX_FILE).is_file():
+            return place / OUTBOX_FILE
+    return None
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[History]:
     """The history in an outbox's file; StorageError if there is none to read."""
@@ -150,6 +169,24 @@ def opened(path: Path) -> Iterator[History]:
             yield History(db)
     except sqlite3.Error as error:
         raise StorageError(f"{path} cannot be read: {error}. Has the hotspot run here yet?") from error
+
+
+def _beacon(report: bytes) -> tuple[int, str]:
+    sent = Beacon.decode(report)
+    if sent is None:
+        return 0, "unreadable"
+    power = f"{sent.power_cdb / 100:g} dBm"
+    return sent.sent_at_ms, f"slot {sent.slot}, {sent.frequency_hz / 1e6:.1f} MHz SF{sent.spreading_factor}, {power}"
+
+
+def _witness(report: bytes) -> tuple[int, str]:
+    heard = Witness.decode(report)
+    if heard is None:
+        return 0, "unreadable"
+    return heard.received_at_ms, (
+        f"heard {heard.tag.hex()[:12]}, {heard.frequency_hz / 1e6:.1f} MHz SF{heard.spreading_factor}, "
+        f"RSSI {heard.rssi_cdb / 100:g} dBm, SNR {heard.snr_cdb / 100:g} dB"
+    )
 
 
 def _digits(text: str) -> str:

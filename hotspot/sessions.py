@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
+from hotspot.keys import KeyProblemError
 from hotspot.wire import CallFailed, Opened, Refused
 from protocol.encoding import Network
 from protocol.ids import Address, HotspotId
@@ -95,7 +96,11 @@ class Sessions:
             return nonce
         if len(nonce) != 32:
             return CallFailed("WRONG_ANSWER", "the validator's nonce does not have 32 bytes")
-        results = await self._client.open_sessions([self._signed(one, nonce) for one in hotspots])
+        try:
+            signed = [self._signed(one, nonce) for one in hotspots]
+        except KeyProblemError as error:
+            return CallFailed("KEY_UNAVAILABLE", str(error))
+        results = await self._client.open_sessions(signed)
         if isinstance(results, CallFailed):
             return results
         for hotspot_id, result in zip(hotspots, results, strict=True):

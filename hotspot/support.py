@@ -19,7 +19,7 @@ HIDDEN = "***"
 SECRET_NAME = re.compile(r"pass|secret|token|pin\b|private|credential|api_?key|auth", re.IGNORECASE)
 PRIVATE_SETTING = re.compile(SECRET_NAME.pattern + r"|home|quiet|lat|lon|gpx", re.IGNORECASE)
 ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*)://[^\s\"'<>]+", re.IGNORECASE)
-FORBIDDEN = (b"PRIVATE KEY", b'"ciphertext"')
+FORBIDDEN = (b"PRIVATE KEY", b"aes-256-gcm")
 
 
 class LeakError(Exception):

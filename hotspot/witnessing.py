@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.epochs import FIRST_EPOCH, EpochWatcher
-from hotspot.keys import DeviceKey
+from hotspot.keys import DeviceKey, KeyProblemError
 from hotspot.outbox import ContradictionError, KeepReport, Outbox
 from hotspot.positions.mapper import Nowhere, PositionSource
 from hotspot.radio.frames import RxFrame
@@ -134,7 +134,11 @@ class Witnesser:
     async def _report_best(self, tag: bytes) -> None:
         await self._clock.sleep_ms(BEST_COPY_WITHIN_MS)
         hearing = self._open.pop(tag)
-        report = self._report(tag, hearing)
+        try:
+            report = self._report(tag, hearing)
+        except KeyProblemError:  # a token that was pulled out
+            self._counters.count(GROUP, "key_unavailable")
+            return
         problem = await self._outbox.insist(self._clock, report.commit_until_ms, KeepReport(report))
         if problem is not None:
             known = isinstance(problem, ContradictionError)

@@ -22,7 +22,7 @@ from hotspot.commands.shared import (
 
 if TYPE_CHECKING:
     from chain.network import NetworkFile
-    from hotspot.past_reports import PastReport
+    from hotspot.history import Fate
     from hotspot.wire import ReportVerdict
 
 MOST = 10_000
@@ -42,39 +42,40 @@ def reports(network: str | None, directory: Path, why: bool, prefix: str, last: 
         raise click.BadParameter(f"{prefix!r} is not hexadecimal.", param_hint="--id")
     found = _stored(directory, last, prefix)
     verdicts = _verdicts(network_file(network, directory), found) if why and found else None
-    shapes = [_shape(one, verdicts) for one in found]
+    shapes = [_shape(one, {} if isinstance(verdicts, str) else verdicts) for one in found]
     if as_json:
         print_json({"reports": shapes})
     elif not shapes:
         click.echo("No reports are stored yet.")
     for shape in shapes if not as_json else ():
         click.echo("\n".join(_lines(shape)))
+    if isinstance(verdicts, str):
+        end(verdicts, UNREACHABLE)
 
 
-def _stored(directory: Path, last: int, prefix: str) -> list[PastReport]:
+def _stored(directory: Path, last: int, prefix: str) -> list[Fate]:
+    from hotspot.history import opened, outbox_of
     from hotspot.keys import KeyProblemError, place
     from hotspot.outbox import StorageError
-    from hotspot.past_reports import outbox_of, read
-    from protocol.ids import HotspotId
 
     try:
-        hotspot_id = HotspotId(bytes.fromhex(place.show(directory).hotspot_id))
+        hotspot_id = bytes.fromhex(place.show(directory).hotspot_id)
         path = outbox_of(directory)
-        return [] if path is None else read(path, hotspot_id, last, prefix)
+        if path is None:
+            return []
+        with opened(path) as history:
+            return history.fates(hotspot_id, prefix, limit=last)
     except KeyProblemError as error:
         end(str(error), KEY_PROBLEM)
     except StorageError as error:
         end(str(error), FAILED)
 
 
-def _verdicts(file: NetworkFile, found: list[PastReport]) -> dict[bytes, ReportVerdict]:
-    """Verdicts by report id, from the first validator that answers."""
+def _verdicts(file: NetworkFile, found: list[Fate]) -> dict[bytes, ReportVerdict] | str:
+    """Verdicts by report id, from the first validator that answers; a sentence if none does."""
     import asyncio
 
-    answer = asyncio.run(_ask(file, [one.id for one in found]))
-    if isinstance(answer, str):
-        end(answer, UNREACHABLE)
-    return answer
+    return asyncio.run(_ask(file, [one.report_id for one in found]))
 
 
 async def _ask(file: NetworkFile, ids: list[Any]) -> dict[bytes, ReportVerdict] | str:
@@ -98,20 +99,35 @@ async def _ask(file: NetworkFile, ids: list[Any]) -> dict[bytes, ReportVerdict] 
     return "No validator answers. " + " ".join(problems)
 
 
-def _shape(one: PastReport, verdicts: dict[bytes, ReportVerdict] | None) -> dict[str, Any]:
+def _shape(one: Fate, verdicts: dict[bytes, ReportVerdict] | None) -> dict[str, Any]:
+    from hotspot.reports import Step
+
+    at_ms, detail = one.described()
     shape: dict[str, Any] = {
-        "id": one.id.hex(),
+        "id": one.report_id.hex(),
         "epoch": one.epoch,
         "role": one.role.name.lower(),
-        "at_ms": one.at_ms,
-        "detail": one.detail,
+        "at_ms": at_ms,
+        "detail": detail,
         "delivery": one.outcome or "under way",
-        "validators_committed": one.committed,
-        "validators_revealed": one.revealed,
+        "told": one.sentence(),
+        "validators_committed": one.acknowledged(Step.COMMIT),
+        "validators_revealed": one.acknowledged(Step.REVEAL),
     }
     if verdicts is None:
         return shape
-    verdict = verdicts.get(one.id)
+    shape["offered"] = [
+        {
+            "validator": f"0x{offered.validator.hex()}",
+            "step": offered.step.name.lower(),
+            "at_ms": offered.at_ms,
+            "outcome": offered.outcome,
+            "why": offered.why,
+            "sentence": offered.sentence(),
+        }
+        for offered in one.offered
+    ]
+    verdict = verdicts.get(one.report_id)
     from hotspot.verdicts import sentence
 
     return shape | {
@@ -128,8 +144,13 @@ def _lines(shape: dict[str, Any]) -> list[str]:
     at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(shape["at_ms"] / 1_000))
     lines = [
         f"{shape['id'][:16]}  epoch {shape['epoch']}  {shape['role']:<7}  {at}  {shape['detail']}",
-        f"{'':18}{shape['delivery']}: {shape['validators_committed']} validators have its commit, "
-        f"{shape['validators_revealed']} the report",
+        f"{'':18}{shape['told']} ({shape['validators_committed']} validators have its commit, "
+        f"{shape['validators_revealed']} the report)",
+    ]
+    lines += [
+        f"{'':18}{one['validator'][:10]}..: {one['sentence']}"
+        for one in shape.get("offered", ())
+        if one["outcome"] != "acknowledged"
     ]
     if "why" in shape:
         lines.append(f"{'':18}{shape['verdict'] or '-'}: {shape['why']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hotspot import history
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
 from hotspot.courier import Courier, Pending
 from hotspot.delivery import Fanout
-from hotspot.keys.device import DeviceKey, software_key
+from hotspot.keys.device import DeviceKey, KeyProblemError, software_key
 from hotspot.outbox import KeepReport, Outbox, Store
 from hotspot.receipts import SignedReceipt, batch_hash
 from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Report, Step
@@ -355,6 +357,58 @@ def test_validators_down_for_an_hour_cost_what_was_due_and_nothing_later(path: P
             tallies = post.outbox.store.tallies(FIRST)
             assert tallies["reveal_window_passed"] == 1
             assert tallies["commit_window_passed"] == 2
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_report_after_an_hour_without_validators_is_delivered_to_all_in_time(path: Path, seed: int) -> None:
+    async def act() -> None:
+        random.seed(seed)
+        async with by_hand(path, count=4) as (post, validators):
+            for one in validators:
+                one.down = True
+            old = []
+            for _ in range(12):
+                old.append(witness_report(post.clock.now_ms(), commit_ms=20_000, reveal_after_ms=25_000))
+                await post.send(old[-1])
+                await advance(post, 300_000 + random.randrange(1_000))
+            for one in validators:
+                one.down = False
+            fresh = witness_report(post.clock.now_ms(), commit_ms=20_000, reveal_after_ms=25_000)
+            await post.send(fresh)
+            await advance(post, 20_000)
+            assert [one.committed for one in validators] == [[fresh.id]] * 4
+            await advance(post, 40_000)
+            assert [one.revealed for one in validators] == [[fresh.id]] * 4
+            await post.outbox.write()
+            assert post.outbox.store.open_reports() == []
+        with history.opened(path) as found:
+            fates = {fate.report_id: fate for fate in found.fates()}
+        assert fates.pop(fresh.id).outcome == "revealed"
+        assert sorted(fates) == sorted(one.id for one in old)
+        for fate in fates.values():
+            assert fate.outcome == "reveal_window_passed"
+            assert {(one.outcome, one.why) for one in fate.offered} == {(WINDOW_PASSED, "UNAVAILABLE")}
+            assert len(fate.offered) == 8
+
+    asyncio.run(act())
+
+
+def test_a_key_that_cannot_sign_is_what_hindered_the_commit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> bytes:
+        raise KeyProblemError("The token is away.")
+
+    async def act() -> None:
+        async with by_hand(path) as (post, (validator,)):
+            report = witness_report(post.clock.now_ms(), commit_ms=5_000)
+            monkeypatch.setattr(DeviceKey, "sign", away)
+            await post.send(report)
+            await advance(post, 30_000)
+            await post.outbox.write()
+            whys = {(one.step, one.why) for one in post.outbox.store.deliveries([report])}
+            assert (Step.COMMIT, "KEY_UNAVAILABLE") in whys
+            assert validator.committed == []
 
     asyncio.run(act())
 

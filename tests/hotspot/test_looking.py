@@ -18,9 +18,10 @@ from click.testing import CliRunner, Result
 from chain.network import dump
 from hotspot import keys, loratap
 from hotspot.command import group
+from hotspot.history import outbox_of
 from hotspot.map_facts import tokens
-from hotspot.outbox import OUTBOX_FILE, KeepReport, Store
-from hotspot.past_reports import outbox_of
+from hotspot.outbox import OUTBOX_FILE, CloseReport, KeepDelivery, KeepReport, Store
+from hotspot.reports import WINDOW_PASSED, Delivery, Step
 from protocol.ids import HotspotId
 from tests.hotspot.clocks import until
 from tests.hotspot.factories import report
@@ -64,6 +65,26 @@ def test_why_without_a_validator_is_exit_code_5(tmp_path: Path) -> None:
     store.close()
     result = farfield("reports", "--why", "--directory", tmp_path, "--network", tmp_path / "network.json")
     assert result.exit_code == 5
+
+
+def test_why_names_what_expired_with_whom_and_why_even_when_nobody_answers_now(tmp_path: Path) -> None:
+    device = keys.create(tmp_path)
+    (tmp_path / "network.json").write_text(dump(FILE))
+    expired, validator = report(hotspot_id=HotspotId(device.hotspot_id)), b"\xab" * 20
+    store = Store(tmp_path / OUTBOX_FILE)
+    notes = [Delivery(expired.id, validator, step, 5, WINDOW_PASSED, "UNAVAILABLE") for step in Step]
+    close = CloseReport(expired.hotspot_id, expired.id, "reveal_window_passed", 6)
+    assert store.apply([[KeepReport(expired), *map(KeepDelivery, notes), close]]) == [None]
+    store.close()
+    arguments = ("reports", "--why", "--directory", tmp_path, "--network", tmp_path / "network.json")
+    said = farfield(*arguments)
+    assert said.exit_code == 5
+    assert "expired: too few validators took it" in said.output
+    assert "0xabababab..: commit too late: the validator did not answer" in said.output
+    (shape,) = json.loads(farfield(*arguments, "--json").stdout)["reports"]
+    assert [(one["step"], one["why"]) for one in shape["offered"]] == [
+        ("commit", "UNAVAILABLE"), ("reveal", "UNAVAILABLE")
+    ]  # fmt: skip
 
 
 def test_an_id_that_is_no_hex_is_a_usage_error(tmp_path: Path) -> None:

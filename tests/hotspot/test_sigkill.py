@@ -122,9 +122,9 @@ class Scene:
         reports = [Beacon.decode(report) for report, _ in self.stored.reports.values()]
         return sum(one is not None for one in reports)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, stderr: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.hotspot.killable", str(self.settings)]
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
         return self.child
 
     async def started(self) -> None:
