@@ -40,6 +40,9 @@ GROUP = "network_server"
 class Radio(Protocol):
     """The packet-forwarder port, as far as downlinks need it."""
 
+    @property
+    def bound_port(self) -> int | None: ...
+
     def relay(self, eui: bytes, order: bytes, answered: Answered) -> bool: ...
 
     def milliseconds_until(self, eui: bytes, tmst_us: int) -> int | None: ...
@@ -143,7 +146,8 @@ class Forwarding:
         return known
 
     def _upstream(self, eui: bytes, at: int) -> Upstream:
-        return Upstream(partial(self._on_order, eui, at), partial(self._count, _group(self._names[at])))
+        count = partial(self._count, _group(self._names[at]))
+        return Upstream(partial(self._on_order, eui, at), count, self._radio.bound_port)
 
     def _forget_one(self, now_ms: int) -> bool:
         eui, oldest = min(self._gateways.items(), key=lambda item: item[1].seen_ms)

@@ -42,7 +42,7 @@ class ServerName:
             found = await asyncio.get_running_loop().getaddrinfo(
                 self.server.host, self.server.port, type=socket.SOCK_DGRAM
             )
-            family, _, _, _, address = found[0]
+            family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # as forwarders do
             self.address = int(family), (str(address[0]), int(address[1]))
             pause_ms = LOOK_UP_EVERY_MS
         except (OSError, UnicodeError):

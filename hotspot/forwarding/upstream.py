@@ -22,8 +22,11 @@ MAX_AT_ONCE = 32
 class Upstream:
     """`on_order` gets every PULL_RESP, `count` the name of everything else that happens."""
 
-    def __init__(self, on_order: Callable[[codec.Header, bytes], None], count: Callable[[str], None]) -> None:
-        self._on_order, self._count = on_order, count
+    def __init__(
+        self, on_order: Callable[[codec.Header, bytes], None], count: Callable[[str], None], own_port: int | None
+    ) -> None:
+        """`own_port`: where forwarders send to this machine; passing on to there would never end."""
+        self._on_order, self._count, self._own_port = on_order, count, own_port
         self._socket: socket.socket | None = None
         self._address: Address | None = None
 
@@ -40,6 +43,10 @@ class Upstream:
         except OSError:
             sock.close()
             self._count("unreachable")
+            return
+        if sock.getsockname()[0] == endpoint[0] and endpoint[1] == self._own_port:
+            sock.close()
+            self._count("this_hotspot_itself")
             return
         asyncio.get_running_loop().add_reader(sock, self._readable)
         self._socket, self._address = sock, address

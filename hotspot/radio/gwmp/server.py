@@ -68,6 +68,7 @@ class GwmpServer:
     ) -> None:
         """`transmit_delay_ms`: how long the forwarder takes from order to air; None: as its packets look."""
         self.passage: Passage | None = None
+        self.bound_port: int | None = None
         self._clock = clock
         self._counters = counters
         self._on_frame = on_frame
@@ -85,7 +86,9 @@ class GwmpServer:
 
     async def start(self, host: str, port: int) -> Endpoint:
         """Binds; OSError if the address is taken. Port 0 picks one; the endpoint bound is returned."""
-        return self._port.open(host, port)
+        bound = self._port.open(host, port)
+        self.bound_port = bound[1]
+        return bound
 
     def stop(self) -> None:
         """Closes the port; orders still waiting for an answer end as timeouts."""

@@ -195,6 +195,23 @@ def test_a_name_is_looked_up_before_anything_can_be_sent() -> None:
     asyncio.run(story())
 
 
+def test_a_hotspot_named_as_its_own_network_server_does_not_talk_to_itself() -> None:
+    async def story() -> None:
+        async with scene() as s:
+            port = s.server.bound_port
+            assert port is not None
+            s.server.passage = itself = Forwarding(
+                [Endpoint("127.0.0.1", port)], s.server, s.ledger, s.clock, s.counters
+            )
+            await s.pulled()
+            await s.pulled()
+            assert s.counters.of(f"network_server 127.0.0.1:{port}", "this_hotspot_itself") == 2
+            assert s.counters.of("datagrams", "PULL_DATA") == 2
+            itself.stop()
+
+    asyncio.run(story())
+
+
 # --- back -------------------------------------------------------------------------------------------------------
 
 
