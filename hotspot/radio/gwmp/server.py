@@ -215,7 +215,12 @@ class GwmpServer:
         if forwarder is None or forwarder.address is None or not forwarder.is_alive(now_ms):
             return False
         token = self._orders.place(eui, answered, now_ms)
-        return token is not None and self._port.send(with_token(order, token), forwarder.address)
+        if token is None:
+            return False
+        sent = self._port.send(with_token(order, token), forwarder.address)
+        if not sent:
+            self._orders.withdraw(eui, token)
+        return sent
 
     def milliseconds_until(self, eui: bytes, tmst_us: int) -> int | None:
         """How far ahead a value of this forwarder's counter lies; None while no packet has told."""
