@@ -21,6 +21,7 @@ from hotspot.radio.gwmp.codec import Identifier
 from hotspot.radio.gwmp.server import GwmpServer
 from hotspot.reports import Transmission
 from protocol.beacon import PREFIX
+from tests.factories import SHARED
 from tests.hotspot.clocks import ManualClock, settle, until
 from tests.hotspot.forwarding.network_server import NetworkServer
 from tests.hotspot.virtual_forwarder import Answer, VirtualForwarder, accepted, lora_packet, refused, silent
@@ -358,5 +359,24 @@ def test_shows_whether_each_server_answers() -> None:
             first, second = s.forwarding.snapshot()
             assert (first["seconds_since_answer"], second["seconds_since_answer"]) == (0, None)
             assert first["counters"] == {"PULL_ACK": 1, "PULL_DATA": 1}
+
+    asyncio.run(story())
+
+
+# --- real datagrams ---------------------------------------------------------------------------------------------
+
+RECORDED = SHARED / "data" / "gwmp-datagrams-mit" / "datagrams.json"
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="../shared/data/gwmp-datagrams-mit is not here")
+def test_recorded_datagrams_of_gateways_arrive_as_they_were_recorded() -> None:
+    async def story() -> None:
+        recorded = [bytes.fromhex(one["hex"]) for one in json.loads(RECORDED.read_text())]
+        uplinks = [data for data in recorded if data[3] in (Identifier.PUSH_DATA, Identifier.PULL_DATA)]
+        async with scene() as s:
+            for datagram in uplinks:
+                s.forwarder.push_bytes(datagram)
+            await until(lambda: len(s.owners[0].received) == len(uplinks))
+            assert sorted(s.owners[0].received) == sorted(uplinks)
 
     asyncio.run(story())
