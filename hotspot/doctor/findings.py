@@ -101,7 +101,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     ),
     "mapper_without_gps": (
         "The hotspot is registered as a mapper but has no source of positions.",
-        "Set `gpsd` in hotspot.toml.",
+        "Set `gpsd`, `nmea`, `gpx` or `termux` in hotspot.toml.",
     ),
     # the network
     "network_invalid": ("{problem}", "Nothing is played until the network's file can be used."),
