@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import signal
 import tarfile
 from pathlib import Path
 
@@ -48,14 +49,15 @@ def test_the_search_itself_finds_a_key(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_no_log_and_no_other_file_of_a_running_hotspot_holds_the_key(tmp_path: Path) -> None:
     async def act() -> bytes:
-        async with scene(tmp_path, tmp_path) as made:
-            with (tmp_path / "log").open("wb") as log:
-                child = made.start(stderr=log)
+        with (tmp_path / "log").open("wb") as log:
+            async with scene(tmp_path, tmp_path, log) as made:
+                await made.nursery.fork()
                 await until(lambda: made.moments.counts["reveal"] >= 2, deadline_s=60)
-                child.terminate()
-                said, _ = await asyncio.to_thread(child.communicate)
-                made.child = None
-            return said
+                await made.nursery.end(signal.SIGTERM)
+                assert made.nursery.process.stdin is not None
+                made.nursery.process.stdin.close()
+                assert made.nursery.process.stdout is not None
+                return await made.nursery.process.stdout.read()
 
     said = asyncio.run(act())
     devices = [keys.load(tmp_path / name) for name in ("h0", "h1")]

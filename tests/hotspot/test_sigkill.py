@@ -13,12 +13,14 @@ import dataclasses
 import os
 import random
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL, PIPE
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -39,12 +41,13 @@ from tests.hotspot.fake_validator import FakeValidator
 from tests.hotspot.killable import Settings
 from tests.hotspot.virtual_forwarder import VirtualForwarder, accepted, lora_packet
 
-KILLS = int(os.environ.get("FARFIELD_KILLS", "6"))
-BEACONS = int(os.environ.get("FARFIELD_BEACONS", "3"))
+KILLS = int(os.environ.get("FARFIELD_KILLS", "12"))
+BEACONS = int(os.environ.get("FARFIELD_BEACONS", "4"))
 HOTSPOTS = 2
 LONGEST_LIFE_S = 2.5
 NEAR_S = 0.15
 PULL_EVERY_S = 0.02
+ANSWER_WITHIN_S = 90.0
 SEED = int(os.environ.get("FARFIELD_KILL_SEED", "1"))
 
 
@@ -106,76 +109,97 @@ class Stored:
 
 
 @dataclasses.dataclass
-class Scene:
-    """Validators and forwarders, and the process that is killed again and again."""
+class Nursery:
+    """Forks hotspots and kills them; see killable.py."""
 
-    settings: Path
+    process: asyncio.subprocess.Process
+    pid: int = 0
+
+    @classmethod
+    async def opened(cls, settings: Path, stderr: Any) -> Nursery:
+        command = (sys.executable, "-m", "tests.hotspot.killable", str(settings))
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=stderr))
+
+    async def fork(self) -> None:
+        """A new life."""
+        self._say(b"fork\n")
+        self.pid = int((await self._hears(b"forked ")).split()[1])
+
+    async def ready(self) -> None:
+        await self._hears(b"ready")
+
+    async def end(self, how: signal.Signals) -> int:
+        """Ends the life, and returns its exit code, negative for a signal."""
+        os.kill(self.pid, how)
+        self.pid = 0
+        self._say(b"reap\n")
+        return int((await self._hears(b"reaped ")).split()[1])
+
+    async def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await self.process.wait()
+
+    def _say(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line)
+
+    async def _hears(self, start: bytes) -> bytes:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            while not (line := await self.process.stdout.readline()).startswith(start):
+                assert line, "the hotspots' parent ended"
+        return line
+
+
+@dataclasses.dataclass
+class Scene:
+    """Validators and forwarders, and the hotspot that is killed again and again."""
+
     place: Path
     validators: list[KeepingValidator]
     forwarders: list[VirtualForwarder]
     moments: Moments
+    nursery: Nursery
     stored: Stored = dataclasses.field(default_factory=Stored)
-    child: subprocess.Popen[bytes] | None = None
 
     @property
     def beacons(self) -> int:
         reports = [Beacon.decode(report) for report, _ in self.stored.reports.values()]
         return sum(one is not None for one in reports)
 
-    def start(self, stderr: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.hotspot.killable", str(self.settings)]
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
-        return self.child
-
-    async def started(self) -> None:
-        child = self.start()
-        assert child.stdout is not None
-        line = await asyncio.to_thread(child.stdout.readline)
-        assert line == b"ready\n", f"the hotspot said {line!r} and ended with {child.poll()}"
-
-    def kill(self) -> None:
-        assert self.child is not None
-        self.child.kill()
-        self.child.wait()
-        assert self.child.stdout is not None
-        self.child.stdout.close()
-        self.child = None
-
     async def live_and_die(self, chance: random.Random) -> None:
         """One life: starts, and dies at a random moment or just after something that matters."""
         self.moments.happened.clear()
+        await self.nursery.fork()
         if chance.random() < 0.1:  # before it has even started
-            self.start()
-            await asyncio.sleep(chance.uniform(0, 1.0))
+            await asyncio.sleep(chance.uniform(0, NEAR_S))
         else:
-            await self.started()
+            await self.nursery.ready()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(chance.uniform(0, LONGEST_LIFE_S)):
                     if chance.random() < 0.5:
                         await asyncio.Event().wait()
                     await self.moments.happened.wait()
                     await asyncio.sleep(chance.uniform(0, NEAR_S))
-        self.kill()
+        assert await self.nursery.end(signal.SIGKILL) == -signal.SIGKILL
         self.stored.look(self.place)
 
     async def live_until_all_is_told(self) -> None:
         """A last life without a kill, until every report has come to its end."""
-        await self.started()
-
-        def waiting() -> int:
-            with contextlib.closing(sqlite3.connect(self.place / OUTBOX_FILE)) as db:
-                return int(db.execute("SELECT count(*) FROM report WHERE outcome IS NULL AND draft = 0").fetchone()[0])
-
         for forwarder in self.forwarders:
             forwarder.answer = lambda order: None  # no new beacons
-        await until(lambda: waiting() == 0, deadline_s=60)
-        assert self.child is not None
-        self.child.terminate()
-        assert await asyncio.to_thread(self.child.wait) == 0
-        assert self.child.stdout is not None
-        self.child.stdout.close()
-        self.child = None
+        await self.nursery.fork()
+        await self.nursery.ready()
+        await until(lambda: self.waiting() == 0, deadline_s=ANSWER_WITHIN_S)
+        assert await self.nursery.end(signal.SIGTERM) == 0
         self.stored.look(self.place)
+
+    def waiting(self) -> int:
+        """Reports that have not come to their end; read while the hotspot runs."""
+        with contextlib.closing(sqlite3.connect(self.place / OUTBOX_FILE)) as db:
+            question = "SELECT count(*) FROM report WHERE outcome IS NULL AND draft = 0"
+            return int(db.execute(question).fetchone()[0])
 
 
 def free_ports(count: int) -> list[int]:
@@ -187,7 +211,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def scene(path: Path, place: Path) -> AsyncIterator[Scene]:
+async def scene(path: Path, place: Path, stderr: Any = DEVNULL) -> AsyncIterator[Scene]:
     ports, devices, homes = free_ports(HOTSPOTS), [], []
     for number, port in enumerate(ports):
         home = path / f"h{number}"
@@ -208,7 +232,9 @@ async def scene(path: Path, place: Path) -> AsyncIterator[Scene]:
         told = tuple((one.owner.hex(), one.address.hex(), one.endpoint) for one in validators)
         genesis_ms = time.time_ns() // 1_000_000 - 50_000
         Settings(str(place), tuple(homes), genesis_ms, told).write(path / "settings.json")
-        made = Scene(path / "settings.json", place, validators, forwarders, moments)
+        nursery = await Nursery.opened(path / "settings.json", stderr)
+        stack.push_async_callback(nursery.close)
+        made = Scene(place, validators, forwarders, moments, nursery)
         tasks = [asyncio.ensure_future(keep_pulling(forwarders)), asyncio.ensure_future(be_an_ether(made))]
         try:
             yield made
@@ -216,8 +242,6 @@ async def scene(path: Path, place: Path) -> AsyncIterator[Scene]:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            if made.child is not None:
-                made.kill()
 
 
 async def keep_pulling(forwarders: list[VirtualForwarder]) -> None:
