@@ -36,7 +36,8 @@ def examine(directory: Path, source: str | None) -> Examination:
         answer = ask(directory)
     except NotRunningError:
         answer = None
-        found += [finding("not_running", directory=directory), *machine.port(config.listen), *machine.gps(config)]
+        ports = [] if config.wifi_bridge or config.wifi_scan else machine.port(config.listen)
+        found += [finding("not_running", directory=directory), *ports, *machine.gps(config)]
     else:
         found += running.find(answer)
     found += [*machine.disk(directory), *machine.forwarder_configs(config, eui)]

@@ -53,6 +53,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "No packet forwarder is connected to {listen}.",
         "In the gateway, set server_address to this machine and both ports to {port}; check its firewall.",
     ),
+    "no_wifi_bridge": (
+        "The Wi-Fi bridge is not there: {problem}.",
+        "Start `farfield-wifi-bridge --iface mon0 --socket {socket}`, and look at what it says.",
+    ),
     "no_orders": (
         "Forwarder {eui} sends packets but never asks for orders, so it cannot transmit beacons.",
         "Set its serv_port_down to the same port as serv_port_up, and let UDP through both ways.",

@@ -28,6 +28,7 @@ def find(answer: Answer, patience_ms: int = 0) -> list[Finding]:
     return [
         *_waiting(answer),
         *_clock(answer),
+        *_wifi(answer, patience_ms),
         *_forwarders(answer, patience_ms),
         *_heard(answer, patience_ms),
         *_transmissions(answer),
@@ -64,6 +65,12 @@ def clock_off(offset_ms: int, source: str) -> Finding:
 # --- the radio ----------------------------------------------------------------------------------------------------
 
 
+def _wifi(answer: Answer, patience_ms: int) -> Iterator[Finding]:
+    wifi, open_ms = answer.get("wifi"), answer["now_ms"] - answer["opened_at_ms"]
+    if wifi is not None and not wifi["connected"] and open_ms >= min(patience_ms, KEEP_ALIVE_MS):
+        yield finding("no_wifi_bridge", problem=wifi["problem"], socket=wifi["socket"])
+
+
 def _forwarders(answer: Answer, patience_ms: int) -> Iterator[Finding]:
     forwarders = answer["forwarders"]
     if not _uses_forwarders(answer):
@@ -87,7 +94,7 @@ def _forwarders(answer: Answer, patience_ms: int) -> Iterator[Finding]:
 
 
 def _uses_forwarders(answer: Answer) -> bool:
-    return bool(answer["listen"]) and not str(answer.get("kind") or "").endswith("wifi")
+    return bool(answer["listen"]) and answer.get("wifi") is None
 
 
 def _power(forwarder: dict[str, Any]) -> Iterator[Finding]:

@@ -121,10 +121,13 @@ def _cards(answer: Answer) -> str:
 
 
 def _radio(answer: Answer, now_ms: int) -> str:
+    heard, wifi = answer["heard"], answer.get("wifi")
     alive = [one for one in answer["forwarders"] if one["alive"]]
-    heard = answer["heard"]
     names = ", ".join(f"<code>{escape(one['eui'])}</code>" for one in alive) or "none connected"
     last = f"last frame {_ago(now_ms, heard[0]['at_ms'])}" if heard else "nothing heard yet"
+    if wifi is not None:
+        bridge = f"Wi-Fi bridge on {wifi['interface']}" if wifi["connected"] else f"No Wi-Fi bridge: {wifi['problem']}"
+        return f'<p class="big">{last}</p><p>{escape(bridge)}</p>'
     where = f" on <code>{escape(answer['listen'])}</code>" if answer["listen"] else ""
     return f'<p class="big">{last}</p><p>{len(alive)} packet forwarder{_s(len(alive))}{where}: {names}</p>'
 

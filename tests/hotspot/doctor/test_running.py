@@ -47,6 +47,12 @@ def test_a_healthy_hotspot_has_no_findings() -> None:
         ("clock_off", lambda answer: answer.update(clock_offset_ms=2_001)),
         ("clock_off", lambda answer: answer.update(clock_offset_ms=-2_001)),
         ("no_forwarder", lambda answer: answer.update(forwarders=[])),
+        (
+            "no_wifi_bridge",
+            lambda answer: answer.update(
+                forwarders=[], wifi={"connected": False, "problem": "no answer", "socket": "wifi.sock"}
+            ),
+        ),
         ("no_orders", lambda answer: answer["forwarders"][0].update(seconds_since_pull=None)),
         ("copied_eui", lambda answer: answer["forwarders"][0].update(shares_its_eui=True)),
         ("default_eui", lambda answer: answer["forwarders"][0].update(eui="aa555a0000000101")),
@@ -99,6 +105,11 @@ def test_a_quiet_place_is_given_time_at_run_time_and_none_by_doctor() -> None:
 
     assert codes(silent, 600_000) == []
     assert codes(silent) == ["nothing_heard"]
+
+
+def test_a_wifi_hotspot_with_its_bridge_needs_no_forwarder() -> None:
+    wifi = {"connected": True, "problem": "", "socket": "wifi.sock"}
+    assert codes(lambda answer: answer.update(forwarders=[], wifi=wifi)) == []
 
 
 def test_a_region_is_not_judged_by_a_few_frames() -> None:
