@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ def load(directory: Path, file: Path | None = None, ask: Ask | None = None) -> D
     KeyProblemError when it is missing, readable or replaceable by others, does not open, or is not P-256.
     """
     path = _the_one(directory)
+    _dump_no_core()
     if path.name == KEY_FILE:
         return _parse_pem(_read(path), path)
     if path.name == SEALED_FILE:
@@ -69,6 +71,11 @@ def show(directory: Path) -> Shown:
         return Shown(name.hotspot_id, name.public_key, KINDS[TOKEN_FILE], path)
     key = load(directory)
     return Shown(key.hotspot_id.hex(), key.public_hex, KINDS[KEY_FILE], path)
+
+
+def _dump_no_core() -> None:
+    """A process that holds a key leaves no copy of its memory behind when it crashes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _present(directory: Path) -> list[Path]:

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from hotspot.clock import Clock
 from hotspot.positions.fix import Fix, NoFix, Told, Trouble, fix
@@ -31,7 +32,7 @@ def read_track(data: bytes) -> list[Point] | NoFix:
     """The points of a track in the order of their times; a file that is still being written may lack its end."""
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         return NoFix.MALFORMED
-    parser = ElementTree.XMLPullParser(["end"])  # without a DOCTYPE there is nothing to expand
+    parser: Any = ElementTree.XMLPullParser(["end"])  # without a DOCTYPE there is nothing to expand
     points: list[Point] = []
     try:
         parser.feed(data)

@@ -55,7 +55,8 @@ def _position(kind: str, values: Sequence[str]) -> Fix | NoFix:
         return NoFix.MALFORMED
     if not _is_valid(kind, values[state]):
         return NoFix.LOST
-    latitude, longitude = _angle(*values[place : place + 2], "NS"), _angle(*values[place + 2 : place + 4], "EW")
+    latitude = _angle(values[place], values[place + 1], "NS")
+    longitude = _angle(values[place + 2], values[place + 3], "EW")
     return NoFix.MALFORMED if latitude is None or longitude is None else fix(latitude, longitude)
 
 

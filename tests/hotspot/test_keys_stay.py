@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -88,3 +90,13 @@ def test_a_support_bundle_holds_no_key(tmp_path: Path, kind: str, cheap_scrypt: 
         assert not holds_private(data, key)
         assert sealed_part not in data
         assert b"48.398" not in data
+
+
+def test_a_process_that_holds_a_key_leaves_no_core_dump(tmp_path: Path) -> None:
+    keys.create(tmp_path)
+    program = (
+        "import resource, sys; from pathlib import Path; from hotspot import keys\n"
+        "keys.load(Path(sys.argv[1])); print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
