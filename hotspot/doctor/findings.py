@@ -61,6 +61,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Forwarder {eui} sends packets but never asks for orders, so it cannot transmit beacons.",
         "Set its serv_port_down to the same port as serv_port_up, and let UDP through both ways.",
     ),
+    "network_server_silent": (
+        "The network server {server} does not answer, so its packets are lost and it sends no downlinks.",
+        "Correct `network_servers` in hotspot.toml (not this hotspot itself), or see why that server is silent.",
+    ),
     "nothing_heard": (
         "A forwarder is connected, but it has heard nothing since {minutes} min.",
         "Check the antenna and its plug, and that the gateway's channels are those of your region.",

@@ -20,6 +20,9 @@ FOREIGN_RECEIPTS = {
     "receipt_of_another_validator": "it signs as another validator",
 }
 
+MOST_SX1302_DBM = 27
+LEAST_KEEP_ALIVES = 3
+MAX_SERVER_SILENCE_S = 60
 Answer = dict[str, Any]
 
 
@@ -30,6 +33,7 @@ def find(answer: Answer, patience_ms: int = 0) -> list[Finding]:
         *_clock(answer),
         *_wifi(answer, patience_ms),
         *_forwarders(answer, patience_ms),
+        *_network_servers(answer),
         *_heard(answer, patience_ms),
         *_transmissions(answer),
         *_position(answer),
@@ -98,11 +102,25 @@ def _uses_forwarders(answer: Answer) -> bool:
 
 
 def _power(forwarder: dict[str, Any]) -> Iterator[Finding]:
-    """A forwarder that sends with less than it was asked for; the answer has text keys when it came as JSON."""
-    lower = [(int(asked), used) for asked, used in forwarder.get("power_used_dbm", {}).items() if used < int(asked)]
+    """A forwarder that sends with less than it was asked for; the answer has text keys when it came as JSON.
+
+    An SX1302 board has every power up to its greatest, so that less means a gain taken off; an SX1301 has gaps.
+    """
+    if forwarder.get("concentrator") == "SX1301":
+        return
+    used_of = {int(asked): used for asked, used in forwarder.get("power_used_dbm", {}).items()}
+    lower = [(asked, used) for asked, used in used_of.items() if used < asked <= MOST_SX1302_DBM]
     if lower:
         asked, used = max(lower)
         yield finding("antenna_gain", eui=forwarder["eui"], asked=asked, used=used)
+
+
+def _network_servers(answer: Answer) -> Iterator[Finding]:
+    for one in answer.get("network_servers", ()):
+        asked, silent_s = one["counters"].get("PULL_DATA", 0), one["seconds_since_answer"]
+        itself = one["counters"].get("this_hotspot_itself", 0) > 0
+        if itself or (asked >= LEAST_KEEP_ALIVES and (silent_s is None or silent_s > MAX_SERVER_SILENCE_S)):
+            yield finding("network_server_silent", server=one["server"])
 
 
 def _heard(answer: Answer, patience_ms: int) -> Iterator[Finding]:

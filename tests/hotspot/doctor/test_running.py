@@ -57,6 +57,12 @@ def test_a_healthy_hotspot_has_no_findings() -> None:
         ("copied_eui", lambda answer: answer["forwarders"][0].update(shares_its_eui=True)),
         ("default_eui", lambda answer: answer["forwarders"][0].update(eui="aa555a0000000101")),
         ("antenna_gain", lambda answer: answer["forwarders"][0].update(power_used_dbm={"14": 12})),
+        (
+            "network_server_silent",
+            lambda answer: answer.update(
+                network_servers=[{"server": "a:1700", "seconds_since_answer": None, "counters": {"PULL_DATA": 3}}]
+            ),
+        ),
         ("transmit_forwarder_missing", lambda answer: answer.update(transmit_forwarder="03bb")),
         ("nothing_heard", lambda answer: answer.update(heard=[])),
         ("wrong_region", lambda answer: answer.update(heard=[{"frequency_hz": 904_300_000}] * 5)),
@@ -97,6 +103,24 @@ def test_names_what_is_wrong_and_nothing_else(code: str, change: Callable[[Answe
 @pytest.mark.parametrize("offset_ms", [2_000, -2_000, 0, None])
 def test_two_seconds_are_allowed(offset_ms: int | None) -> None:
     assert codes(lambda answer: answer.update(clock_offset_ms=offset_ms)) == []
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"server": "a:1700", "seconds_since_answer": 60, "counters": {"PULL_DATA": 9}},
+        {"server": "a:1700", "seconds_since_answer": None, "counters": {"PULL_DATA": 2}},
+    ],
+)
+def test_a_network_server_that_answers_or_was_hardly_asked_is_fine(server: dict[str, Any]) -> None:
+    assert codes(lambda answer: answer.update(network_servers=[server])) == []
+
+
+@pytest.mark.parametrize(
+    "changed", [{"concentrator": "SX1301", "power_used_dbm": {"14": 12}}, {"power_used_dbm": {"30": 27}}]
+)
+def test_a_gap_or_the_end_of_a_power_table_is_no_antenna_gain(changed: dict[str, Any]) -> None:
+    assert codes(lambda answer: answer["forwarders"][0].update(changed)) == []
 
 
 def test_a_quiet_place_is_given_time_at_run_time_and_none_by_doctor() -> None:
