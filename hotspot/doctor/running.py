@@ -175,7 +175,11 @@ def _position(answer: Answer) -> Iterator[Finding]:
     elif position.get("cell") is None and not position.get("quiet"):
         if not position.get("connected", True):
             problem = "it does not answer"
-        elif _count(answer, "position", "malformed"):
+        elif position.get("last") == "fix_inaccurate":
+            problem = "its fix is less exact than 100 m"
+        elif position.get("nowhere") == "stale_fix":
+            problem = "its last fix is older than 10 s"
+        elif position.get("last", "malformed") == "malformed" and _count(answer, "position", "malformed"):
             problem = "what it says cannot be read"
         else:
             problem = "it has no fix"

@@ -157,3 +157,33 @@ def test_every_finding_is_in_the_owners_page() -> None:
 def test_notes_do_not_count_as_problems() -> None:
     assert finding("alone", sentence="Nearest neighbour 140 km.").level is Level.NOTE
     assert finding("frozen").level is Level.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("position", "problem"),
+    [
+        ({"connected": False, "last": "unreachable"}, "does not answer"),
+        ({"last": "malformed"}, "cannot be read"),
+        ({"last": "fix_lost", "nowhere": "no_fix"}, "has no fix"),
+        ({"last": "fix_inaccurate", "nowhere": "no_fix"}, "less exact than 100 m"),
+        ({"last": "fix", "nowhere": "stale_fix"}, "older than 10 s"),
+    ],
+)
+def test_says_what_is_wrong_with_the_receiver(position: Answer, problem: str) -> None:
+    answer = copy.deepcopy(HEALTHY)
+    answer["counters"]["position"] = {"malformed": 1}
+    answer["position"] = {
+        "connected": True,
+        "cell": None,
+        "quiet": False,
+        "source": "NMEA from /dev/ttyACM0",
+    } | position
+    (found,) = running.find(answer, 0)
+    assert found.code == "gps_unreadable"
+    assert problem in found.sentence
+    assert "NMEA from /dev/ttyACM0" in found.sentence
+
+
+def test_a_mapper_at_home_is_no_problem() -> None:
+    at_home = {"connected": True, "cell": None, "quiet": True, "nowhere": "quiet_zone", "source": "gpsd"}
+    assert codes(lambda answer: answer.update(kind="mapper", position=at_home)) == []
