@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STUBS := protos/farfield/v1/gateway_pb2.py
 PAGE := coverage_maps/page/vendor/.complete
+PACKER := build/binary/venv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup demo test check bench protos contracts clean
+.PHONY: setup demo test check bench protos contracts binary clean
 
 setup: $(VENV)/.complete $(STUBS) $(PAGE)
 
@@ -50,6 +51,15 @@ contracts: setup
 	$(BIN)/python -m devnet.toolchain run-npm ci --ignore-scripts --silent
 	$(BIN)/python -m devnet.toolchain run-node contracts/build.mjs
 
+$(PACKER)/.complete: requirements-binary.txt pyproject.toml $(VENV)/.complete
+	$(PYTHON) -m venv --clear $(PACKER)
+	$(PACKER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-binary.txt
+	$(PACKER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+binary: $(STUBS) $(PACKER)/.complete
+	$(PACKER)/bin/python -m binary.build
+
 clean:
-	rm -rf $(VENV) node_modules coverage_maps/page/vendor build devnet-data .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) node_modules coverage_maps/page/vendor build dist devnet-data .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	rm -f protos/farfield/v1/*_pb2*.py protos/farfield/v1/*_pb2*.pyi

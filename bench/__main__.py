@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench import inbox, judging, merkle_trees
+from bench import gwmp, inbox, judging, merkle_trees
 
 
 def main() -> None:
     """Runs the benchmarks one after the other."""
-    for bench in (judging, inbox, merkle_trees):
+    for bench in (judging, inbox, merkle_trees, gwmp):
         for line in bench.lines():
             print(line, flush=True)
 

@@ -10,16 +10,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import h3.api.basic_int as h3
+
 from coverage_maps.record import EpochRecord, Incumbent
 from protocol import beacon as on_air
 from protocol import geo
 from protocol.ids import HotspotId, Kind, Role
-from protocol.need import PAY_LEVEL_LORA, Signal
+from protocol.need import PAY_LEVEL_LORA, PAY_LEVEL_WIFI, Signal
 from protocol.reasons import Reason
 from protocol.records import Beacon, Site, Witness
 from protocol.registry import Registered
 from protocol.rewards import Link, pay_cell, pay_level
 
+WIFI_RINGS = 3
+"""A kilometre: round a Wi-Fi hotspot its small cells are shown untested; everywhere else LoRa's stand for the need."""
 MAX_CELLS = 500_000
 """Cells one view holds; further cells that only have need are left out, and the view says so."""
 
@@ -276,10 +280,17 @@ def levels_in_play(record: EpochRecord) -> set[int]:
 
 
 def needy_cells(record: EpochRecord) -> list[int]:
-    """Pay cells the need map names, of the radios in play."""
-    classes, levels = record.rules.source.classes, levels_in_play(record)
-    pairs = {(classes[level], level) for level in levels}
-    return sorted(cell for kind, cell in record.needs.rows if (kind, geo.resolution(cell)) in pairs)
+    """Pay cells the need map names: LoRa's everywhere, Wi-Fi's only as far round Wi-Fi hotspots as they reach."""
+    classes, near = record.rules.source.classes, _cells_near_wifi(record)
+    lora, wifi = (classes[PAY_LEVEL_LORA], PAY_LEVEL_LORA), (classes[PAY_LEVEL_WIFI], PAY_LEVEL_WIFI)
+    kinds = ((cell, (kind, geo.resolution(cell))) for kind, cell in record.needs.rows)
+    return sorted(cell for cell, kind in kinds if kind == lora or (kind == wifi and cell in near))
+
+
+def _cells_near_wifi(record: EpochRecord) -> set[int]:
+    fixed = [one for one in record.registry.values() if pay_level(one) == PAY_LEVEL_WIFI]
+    cells = {geo.parent(one.row.cell, PAY_LEVEL_WIFI) for one in fixed}
+    return {near for cell in cells for near in h3.grid_disk(cell, WIFI_RINGS)}
 
 
 def _cell(record: EpochRecord, incumbent: Incumbent, cell: int, seen: _Seen) -> CellView:

@@ -172,16 +172,26 @@ def _conclude(devnet: Devnet, json_path: Path | None) -> int:
 
 @group.command()
 @click.option("--network", default="devnet-data/network.json", show_default=True, help="The devnet's file or address.")
-@click.option("--hotspot", required=True, metavar="HOST:PORT", help="Where the hotspot listens for packet forwarders.")
+@click.option("--hotspot", metavar="HOST:PORT", help="Where the hotspot listens for packet forwarders.")
+@click.option(
+    "--pipe", type=click.Path(path_type=Path), help="Instead: its Wi-Fi bridge runs with --iface pipe: and this path."
+)
 @click.option("--at", required=True, metavar="LAT,LON", help="Where it stands.")
 @click.option("--gain-dbi", type=float, default=2.0, show_default=True, help="Its antenna's gain.")
 @click.option("--name", default="", help="Its name in the ether; default: from its address.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def attach(network: str, hotspot: str, at: str, gain_dbi: float, name: str, as_json: bool) -> None:
-    """Put a hotspot into the ether of a running devnet: a packet forwarder at that place will speak to it."""
+def attach(
+    network: str, hotspot: str | None, pipe: Path | None, at: str, gain_dbi: float, name: str, as_json: bool
+) -> None:
+    """Put a hotspot into the ether of a running devnet: a packet forwarder at that place will speak to it.
+
+    With --pipe, a Wi-Fi radio at that place will speak to its bridge.
+    """
     from chain.network import NetworkFileError, load
     from devnet.ether.client import EtherClient, EtherRefusedError, EtherUnreachableError
 
+    if (hotspot is None) == (pipe is None):
+        raise click.UsageError("Say where the hotspot is with --hotspot HOST:PORT, or with --pipe PATH for Wi-Fi.")
     latitude, longitude = _place(at)
     try:
         simulated = load(network).simulated or {}
@@ -190,8 +200,8 @@ def attach(network: str, hotspot: str, at: str, gain_dbi: float, name: str, as_j
     if "ether" not in simulated:
         _end("This network has no simulated ether: point a real packet forwarder at the hotspot.")
     station = {
-        "name": name or "guest-" + hotspot.replace(":", "-").replace("[", "").replace("]", ""),
-        "hotspot": hotspot,
+        "name": name or "guest-" + (hotspot or pipe.name).replace(":", "-").replace("[", "").replace("]", ""),
+        **({"hotspot": hotspot} if hotspot else {"pipe": str(pipe.absolute())}),
         "lat": latitude,
         "lon": longitude,
         "gain_dbi": gain_dbi,
@@ -203,7 +213,8 @@ def attach(network: str, hotspot: str, at: str, gain_dbi: float, name: str, as_j
         _end(str(error))
     except EtherUnreachableError as error:
         _end(str(error), UNREACHABLE)
-    text = f"{answer['name']} is on air at {at} as forwarder {answer['eui']} (simulated)."
+    radio = f"as forwarder {answer['eui']}" if answer["eui"] else "with a Wi-Fi radio"
+    text = f"{answer['name']} is on air at {at} {radio} (simulated)."
     click.echo(json.dumps(answer) if as_json else text)
 
 

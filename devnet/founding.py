@@ -32,6 +32,8 @@ COIN_WEI = 10**24
 """Native coin anvil gives a devnet account to pay gas with; worth nothing."""
 SETUP_S, HOTSPOTS_SET_UP_PER_S = 25, 4
 """From founding to the start of epoch 1: three times what it takes on a quiet machine with two cores."""
+WIFI_SOCKET = "wifi.sock"
+"""Of a Wi-Fi hotspot's bridge, in its directory."""
 RPC_TIMEOUT_S = 5
 CHAIN_START_S = 30
 POLL_S = 0.1
@@ -128,6 +130,7 @@ def found(layout: Layout, scenario: Scenario, ports: Ports, map_url: str) -> Fou
         hotspots=tuple(one.name for one in scenario.stations),
         genesis_ms=genesis_ms,
         receptions=str(scenario.receptions.resolve()) if scenario.receptions else "",
+        wifi=tuple(one.name for one in scenario.stations if one.kind.is_wifi),
     )
     return Founded(network, params, facts)
 
@@ -192,7 +195,10 @@ def _write_config(directory: Path, station: Station, port: int, ports: Ports) ->
     gpsd, device = None, None
     if station.kind.is_mapper:
         gpsd, device = f"127.0.0.1:{ports.ether_gpsd}", f"/dev/{station.name}"
-    text = hotspot_config.new_file(f"127.0.0.1:{port}", gpsd, device)
+    more = [hotspot_config.setting("wifi_bridge", WIFI_SOCKET)] if station.kind.is_wifi else []
+    if station.kind.is_mapper:
+        more.append(hotspot_config.setting("quiet_home_m", 0))  # it drives round nobody's home
+    text = hotspot_config.new_file(f"127.0.0.1:{port}", gpsd, device, *more)
     (directory / hotspot_config.CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
@@ -206,7 +212,8 @@ def ether_config(layout: Layout, scenario: Scenario, ports: Ports) -> dict[str, 
         "address_file": str(layout.ether / "address.json"),
         "report": str(layout.ether / "report.json"),
         "stations": [
-            _ether_station(station, port) for station, port in zip(scenario.stations, ports.hotspots, strict=True)
+            _ether_station(layout, station, port)
+            for station, port in zip(scenario.stations, ports.hotspots, strict=True)
         ],
     }
     if scenario.receptions is not None:
@@ -214,10 +221,11 @@ def ether_config(layout: Layout, scenario: Scenario, ports: Ports) -> dict[str, 
     return tree
 
 
-def _ether_station(station: Station, port: int) -> dict[str, Any]:
+def _ether_station(layout: Layout, station: Station, port: int) -> dict[str, Any]:
+    to = {"pipe": str(layout.pipe(station.name))} if station.kind.is_wifi else {"hotspot": f"127.0.0.1:{port}"}
     tree: dict[str, Any] = {
         "name": station.name,
-        "hotspot": f"127.0.0.1:{port}",
+        **to,
         "kind": "mapper" if station.kind.is_mapper else "fixed",
         "gain_dbi": station.gain_cdb / 100,
     }

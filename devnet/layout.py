@@ -66,6 +66,10 @@ class Layout:
     def hotspot(self, name: str) -> Path:
         return self.root / "hotspots" / name
 
+    def pipe(self, name: str) -> Path:
+        """What a Wi-Fi hotspot's bridge and the ether call their two FIFOs after."""
+        return self.ether / name
+
     def make(self) -> None:
         """Makes every directory that must exist."""
         for path in (self.files, self.chain_state.parent, self.ether, self.logs, self.claims_key.parent, self.map):
@@ -95,6 +99,8 @@ class Facts:
     genesis_ms: int
     receptions: str
     """Path of the measured file in a trace, else empty."""
+    wifi: tuple[str, ...] = ()
+    """Those of `hotspots` whose radio is Wi-Fi."""
 
 
 def save_facts(layout: Layout, facts: Facts) -> None:
@@ -113,7 +119,8 @@ def load_facts(layout: Layout) -> Facts | None:
         return None
     tree: dict[str, Any] = json.loads(layout.facts_file.read_text(encoding="utf-8"))
     ports = {name: tuple(value) if isinstance(value, list) else value for name, value in tree.pop("ports").items()}
-    return Facts(ports=Ports(**ports), hotspots=tuple(tree.pop("hotspots")), **tree)
+    names = {field: tuple(tree.pop(field, ())) for field in ("hotspots", "wifi")}
+    return Facts(ports=Ports(**ports), **names, **tree)
 
 
 def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:

@@ -122,6 +122,7 @@ class Devnet:
             self._resume(facts)
         self._open_chain()
         self._wait_until_serving()
+        self._start_bridges()
         self._start_hotspots()
         self._start_map()
 
@@ -159,6 +160,7 @@ class Devnet:
         command = toolchain.anvil_command(
             toolchain.anvil(), port=ports.chain, chain_id=founding.CHAIN_ID, state=self._layout.chain_state
         )
+        toolchain.keep_one_genesis(self._layout.chain_state)
         self._processes.start("chain", command)
         try:
             founding.wait_for_chain(founding.rpc_url(ports))
@@ -185,6 +187,13 @@ class Devnet:
     def _start_ether(self) -> None:
         config = self._layout.ether / "config.json"
         self._processes.start("ether", [*PYTHON, "devnet.ether", "--config", str(config)])
+
+    def _start_bridges(self) -> None:
+        """A Wi-Fi bridge each for the hotspots that need one, on FIFOs to the ether."""
+        for name in self._facts.wifi:
+            interface, socket = f"pipe:{self._layout.pipe(name)}", self._layout.hotspot(name) / founding.WIFI_SOCKET
+            command = [*PYTHON, "hotspot.radio.wifi", "--iface", interface, "--socket", str(socket)]
+            self._processes.start(f"bridge-{name}", command)
 
     def _start_hotspots(self) -> None:
         directories = [

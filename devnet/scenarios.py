@@ -32,10 +32,12 @@ DEMO_LEAST_APART_M = 3_500
 BASELINE_POINTS = 14_000
 BASELINE_RADIUS_M = 28_000
 DEMO_ROUTE_RADIUS_M = 6_000
+DEMO_WIFI, DEMO_WIFI_RADIUS_M = 3, (140, 180)
+"""Wi-Fi hotspots round a square in the middle: neighbours some 280 m apart, well within what 100 mW reach in a town."""
 FIXED_GAIN_CDB = 200
-FIXED_ELEVATION_M = 12
+FIXED_ELEVATION_M, WIFI_ELEVATION_M = 12, 4
 PLACE_TRIES = 10_000
-FIXED_RESOLUTION, MAPPER_HOME_RESOLUTION, TRACE_RESOLUTION = 10, 10, 12
+FIXED_RESOLUTION, MAPPER_HOME_RESOLUTION, WIFI_RESOLUTION, TRACE_RESOLUTION = 10, 10, 12, 12
 TRACE_SPEED_M_S = 1_000
 NAMES_BY_LETTER = "abcdefghijklmnopqrstuvwxyz"
 
@@ -81,7 +83,7 @@ class Scenario:
 
 
 SIMULATED_WHAT = (
-    "radio ether: positions, receptions and the incumbents' signal are invented from a seed; "
+    "radio ether: positions, LoRa and Wi-Fi receptions and the incumbents' signal are invented from a seed; "
     "protocol, validators and chain are real"
 )
 TRACE_WHAT = (
@@ -107,7 +109,20 @@ def simulated(seed: int, baseline: Path | None) -> Scenario:
         for number, home in enumerate(dice.sample(spots, DEMO_MAPPERS), 1)
     ]
     listed = read_baseline(baseline) if baseline else Listed("synthetic", "cellular", _invented_baseline(dice, centre))
-    return Scenario("simulated", seed, (*fixed, *mappers), listed, None, SIMULATED_WHAT)
+    return Scenario("simulated", seed, (*fixed, *mappers, *_wifi_round(seed, centre)), listed, None, SIMULATED_WHAT)
+
+
+def _wifi_round(seed: int, centre: Place) -> list[Station]:
+    """Wi-Fi hotspots in a ring, drawn by themselves, so that nothing else moves with their number."""
+    dice = random.Random(f"farfield/devnet/{seed}/wifi")
+    first, near_far_m = dice.uniform(0, 2 * math.pi), DEMO_WIFI_RADIUS_M
+    stations = []
+    for number, letter in enumerate(NAMES_BY_LETTER[:DEMO_WIFI]):
+        bearing, radius_m = first + 2 * math.pi * number / DEMO_WIFI, dice.uniform(*near_far_m)
+        spot = moved(centre, radius_m * math.cos(bearing), radius_m * math.sin(bearing))
+        cell = geo.cell_at(spot.latitude_deg, spot.longitude_deg, WIFI_RESOLUTION)
+        stations.append(Station(f"cafe-{letter}", Kind.FIXED_WIFI, cell, FIXED_GAIN_CDB, WIFI_ELEVATION_M, spot))
+    return stations
 
 
 def _station(name: str, kind: Kind, where: Place) -> Station:

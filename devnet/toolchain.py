@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -236,6 +237,25 @@ def anvil_command(
     if state is not None:
         command += ["--state", str(state), "--state-interval", "1"]
     return command
+
+
+def keep_one_genesis(state: Path) -> None:
+    """Takes the false first blocks out of a saved chain, before anvil resumes it.
+
+    Every anvil makes a genesis block of its own before it loads a chain, and saves both; after a few resumes it would
+    answer with any of them. The true one is the oldest.
+    """
+    if not state.exists():
+        return
+    tree = json.loads(state.read_text(encoding="utf-8"))
+    firsts = [block for block in tree["blocks"] if int(block["header"]["number"], 16) == 0]
+    if len(firsts) < 2:
+        return
+    genesis = min(firsts, key=lambda block: int(block["header"]["timestamp"], 16))
+    tree["blocks"] = [block for block in tree["blocks"] if block is genesis or block not in firsts]
+    beside = state.with_suffix(".new")
+    beside.write_text(json.dumps(tree), encoding="utf-8")
+    beside.replace(state)
 
 
 def run_forge(arguments: list[str], contracts: Path) -> int:

@@ -18,12 +18,23 @@ from typing import Protocol
 
 from hotspot.clock import Clock, sleep_until
 from hotspot.counters import Counters
-from hotspot.duty_cycle import Allowed, Ledger, Never
+from hotspot.duty_cycle import WIFI, Allowed, Ledger, Never
 from hotspot.epochs import Epoch
-from hotspot.keys import DeviceKey
-from hotspot.outbox import Change, DropDraft, DropTransmission, KeepReport, KeepTransmission, Outbox, StorageError
-from hotspot.position import PositionSource
-from hotspot.radio.frames import TxRequest, TxResult, TxState
+from hotspot.keys import DeviceKey, KeyProblemError
+from hotspot.outbox import (
+    NOT_SENT,
+    Change,
+    CloseDraft,
+    DropDraft,
+    DropTransmission,
+    KeepReport,
+    KeepTransmission,
+    Outbox,
+    StorageError,
+)
+from hotspot.positions.mapper import Nowhere, PositionSource
+from hotspot.radio.bridge import BEACON_AIRTIME_US
+from hotspot.radio.frames import WIFI_SPREADING_FACTOR, TxRequest, TxResult, TxState
 from hotspot.reports import Report, Transmission
 from hotspot.rules import Rules
 from protocol import airtime, beacon
@@ -42,6 +53,7 @@ MAX_OWN_TAGS = 256
 MAX_EPOCHS_AHEAD = 4
 MAX_LAST_BEACONS = 20
 GROUP = "beacons"
+KEY_UNAVAILABLE = "key_unavailable"
 
 
 class Transmitter(Protocol):
@@ -62,21 +74,21 @@ class SlotPlan:
     slots: tuple[Slot, ...]
 
 
-def plan_epoch(rules: Rules, epoch: Epoch, device: DeviceKey) -> SlotPlan | str:
-    """The slots of a hotspot, or why it has none."""
+def plan_epoch(rules: Rules, epoch: Epoch, device: DeviceKey, *, wifi: bool = False) -> SlotPlan | str:
+    """The slots of a hotspot, or why it has none. `wifi`: what its radio is."""
     row = epoch.row(device.hotspot_id)
     if row is None:
         return "not_registered"
     if row.frozen:
         return "frozen"
     kind, region = Kind(row.kind), rules.regions.of(row.cell)
-    if kind.is_wifi:
-        return "wifi_radio_missing"
+    if kind.is_wifi != wifi:
+        return "wifi_radio_missing" if kind.is_wifi else "lora_radio_missing"
     if region is None:
         return "region_unknown"
     plan = plan_of(rules.params.radio, kind, region)
     slots = schedule(rules.params, plan, epoch.seed, device.hotspot_id, kind, epoch.start_ms)
-    return SlotPlan(plan.name, row, tuple(slots))
+    return SlotPlan(WIFI if wifi else plan.name, row, tuple(slots))
 
 
 def most_power_dbm(slot: Slot, gain_cdb: int) -> int:
@@ -90,7 +102,9 @@ def least_power_dbm(params: Parameters, slot: Slot, gain_cdb: int) -> int:
 
 
 def slot_airtime_us(slot: Slot) -> int:
-    """Time on air of a beacon in this slot."""
+    """Time on air of a beacon in this slot, with all its copies."""
+    if slot.spreading_factor == WIFI_SPREADING_FACTOR:
+        return BEACON_AIRTIME_US
     return airtime.airtime_us(airtime.Modulation(slot.spreading_factor, slot.bandwidth_hz), FRAME_BYTES)
 
 
@@ -151,18 +165,25 @@ class Beaconer:
         counters: Counters,
         on_stored: Callable[[Report], None],
         transmit_delay_ms: int,
+        *,
+        wifi: bool = False,
+        ledger: Ledger | None = None,
     ) -> None:
-        """`sent`: what this hotspot transmitted before it was restarted."""
+        """`sent`: what this hotspot transmitted before it was restarted; `wifi`: what `radio` is, else LoRa.
+
+        `ledger`: what the radio sends for others is in it already.
+        """
         self.own_tags = OwnTags()
         self.next_slot: Slot | None = None
         self.last: deque[LastBeacon] = deque(maxlen=MAX_LAST_BEACONS)
-        self.ledger = Ledger("", ())
+        before = list(sent)
+        self.ledger = Ledger("") if ledger is None else ledger
+        self.ledger.restore(before)
         self._device, self._network, self._rules = device, network, rules
         self._radio, self._outbox, self._position = radio, outbox, position
         self._clock, self._counters, self._on_stored = clock, counters, on_stored
-        self._transmit_delay_ms = transmit_delay_ms
-        self._before = list(sent)
-        self._used = {(one.epoch, one.slot) for one in self._before}
+        self._transmit_delay_ms, self._wifi = transmit_delay_ms, wifi
+        self._used = {(one.epoch, one.slot) for one in before}
         self._epochs: asyncio.Queue[Epoch] = asyncio.Queue(MAX_EPOCHS_AHEAD)
 
     def expect(self, epoch: Epoch) -> None:
@@ -179,26 +200,27 @@ class Beaconer:
 
     async def play(self, epoch: Epoch) -> None:
         """Plays the slots of one epoch that are still to come."""
-        plan = plan_epoch(self._rules, epoch, self._device)
+        plan = plan_epoch(self._rules, epoch, self._device, wifi=self._wifi)
         if isinstance(plan, str):
             self._counters.count(GROUP, plan)
             return
-        self._use_ledger_of(plan.region)
+        self.ledger.region = plan.region
         for slot in plan.slots:
             self.next_slot = slot
             await sleep_until(self._clock, slot.start_ms - self._transmit_delay_ms - PREPARE_MS)
             at_ms = self._clock.now_ms()
-            outcome = await self._play_slot(epoch, plan.row, slot)
+            outcome = await self._played(epoch, plan.row, slot)
             name, report_hex = ("sent", outcome.id.hex()) if isinstance(outcome, Report) else (outcome, "")
             self._counters.count(GROUP, name)
             self.last.append(LastBeacon(epoch.number, slot.index, at_ms, name, report_hex))
         self.next_slot = None
         self._used = {used for used in self._used if used[0] >= epoch.number}
 
-    def _use_ledger_of(self, region: str) -> None:
-        if self.ledger.region != region:  # at the first epoch, and when the hotspot was moved on chain
-            self.ledger = Ledger(region, self._before + self.ledger.sent())
-            self._before = []
+    async def _played(self, epoch: Epoch, row: RegistryRow, slot: Slot) -> Report | str:
+        try:
+            return await self._play_slot(epoch, row, slot)
+        except KeyProblemError:  # a token that was pulled out; the next slot asks again
+            return KEY_UNAVAILABLE
 
     async def _play_slot(self, epoch: Epoch, row: RegistryRow, slot: Slot) -> Report | str:
         """The stored report of a frame that was sent, or why there is none."""
@@ -213,11 +235,13 @@ class Beaconer:
         self.ledger.charge(charge)
         self.own_tags.add(turn.tag)
         await sleep_until(self._clock, slot.start_ms - self._transmit_delay_ms)
+        await sleep_until(self._clock, self.ledger.quiet_from_ms(charge) - self._transmit_delay_ms)
         result = await self._radio.transmit(self._request(turn))
         if result.state is not TxState.SENT:
             return await self._take_back(draft, charge, result)
         final = self._report(turn, result.power_cdb, result.started_at_ms)
-        if not await self._stored(DropDraft(draft.id), KeepReport(final)):
+        # The frame is on air: a disk that is full for a moment must not cost the report of it.
+        if await self._outbox.insist(self._clock, final.commit_until_ms, DropDraft(draft.id), KeepReport(final)):
             return "sent_but_not_stored"
         self._on_stored(final)
         return final
@@ -231,8 +255,8 @@ class Beaconer:
         if not LEAST_CONDUCTED_DBM <= most_power_dbm(slot, row.gain_cdb) <= MOST_CONDUCTED_DBM:
             return "gain_not_usable"
         cell = self._cell(row)
-        if cell is None:
-            return "no_fix"
+        if isinstance(cell, Nowhere):
+            return cell.value
         allowed = self.ledger.may_send(slot.frequency_hz, slot_airtime_us(slot), slot.start_ms)
         if isinstance(allowed, Never):
             return "frequency_not_allowed"
@@ -242,10 +266,10 @@ class Beaconer:
         tag = beacon.tag(epoch.seed, self._device.hotspot_id, slot.index, nonce)
         return Turn(epoch, row, slot, cell, nonce, tag)
 
-    def _cell(self, row: RegistryRow) -> CellId | None:
+    def _cell(self, row: RegistryRow) -> CellId | Nowhere:
         if not Kind(row.kind).is_mapper:
             return NO_CELL
-        return None if self._position is None else self._position.cell()
+        return Nowhere.NO_FIX if self._position is None else self._position.where(CellId(row.cell))
 
     def _charge(self, turn: Turn) -> Transmission:
         slot = turn.slot
@@ -301,12 +325,13 @@ class Beaconer:
 
     async def _take_back(self, draft: Report, charge: Transmission, result: TxResult) -> str:
         """No report of a frame nobody confirmed; its air time stays charged if it may have gone out all the same."""
-        changes: list[Change] = [DropDraft(draft.id)]
+        reason = result.reason or result.state.value
+        changes: list[Change] = [CloseDraft(draft.id, f"{NOT_SENT}:{reason}", self._clock.now_ms())]
         if result.state is not TxState.TIMEOUT:
             self.ledger.refund(charge)
             changes.append(DropTransmission(charge))
         self._outbox.note(*changes)
-        return result.reason or result.state.value
+        return reason
 
     async def _stored(self, *changes: Change) -> bool:
         try:

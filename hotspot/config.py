@@ -1,24 +1,33 @@
 """hotspot.toml: how this machine reaches its radio, its position and its validators.
 
+Every key can also come from the environment (FARFIELD_HOTSPOT_LISTEN for `listen`), which wins over the file, and from
+flags, which win over both. A key nobody knows is an error with the nearest one that exists, wherever it comes from.
 What the network knows of a hotspot (cell, antenna gain, kind) is read from the chain, never from here.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hotspot.quiet import Zone
 from protocol.limits import MAX_MAPPER_RESOLUTION, MIN_MAPPER_RESOLUTION
 
 CONFIG_FILE = "hotspot.toml"
+ENVIRONMENT_PREFIX = "FARFIELD_HOTSPOT_"
 DEFAULT_LISTEN = "127.0.0.1:1680"
-SX1302_TRANSMIT_DELAY_MS = 80
 MAX_TRANSMIT_DELAY_MS = 2_000
+MAX_NETWORK_SERVERS = 8
 DEFAULT_MAPPER_RESOLUTION = 9
+DEFAULT_QUIET_HOME_M, MAX_QUIET_M = 1_000, 100_000
+MAX_QUIET_ZONES = 64
+POSITION_SOURCES = ("gpsd", "nmea", "gpx", "termux")
 
 
 class ConfigError(Exception):
@@ -40,50 +49,114 @@ class Endpoint:
 class Config:
     """One hotspot's settings."""
 
+    network: str | None = None
+    """The network's file or address; None: it listens only."""
     listen: Endpoint = Endpoint("127.0.0.1", 1680)
     """Where packet forwarders send; port 0 picks a free one."""
     transmit_forwarder: bytes | None = None
     """EUI of the forwarder that transmits; None: the first that connects."""
-    transmit_delay_ms: int = SX1302_TRANSMIT_DELAY_MS
-    """From order to air: 80 with an SX1302 forwarder, 1,000 with an SX1301 one."""
+    transmit_delay_ms: int | None = None
+    """From order to air; None: as the forwarder's packets look, 80 with an SX1302 and 1,000 with an SX1301."""
+    forwarder_config: str | None = None
+    """The packet forwarder's global_conf.json, if it can be read from here; it is checked for an antenna gain."""
+    network_servers: tuple[Endpoint, ...] = ()
+    """LoRaWAN network servers (GWMP) that get what is not Farfield's, and whose downlinks are sent; at most 8."""
     status_port: int = 0
     """Port of the local status page on 127.0.0.1; 0 picks a free one."""
+    wifi_bridge: str | None = None
+    """Socket of the Wi-Fi bridge, beside hotspot.toml or absolute, where the radio is Wi-Fi; None: it is LoRa."""
+    wifi_scan: bool = False
+    """Witness with this Android phone's ordinary Wi-Fi scans; it sends no beacons then."""
     gpsd: Endpoint | None = None
-    """A mapper's source of positions."""
+    """A mapper's source of positions; or one of nmea, gpx and termux."""
     gpsd_device: str | None = None
     """Use only this receiver of that gpsd."""
+    nmea: str | None = None
+    """A receiver's device, or a file of NMEA sentences that something goes on writing."""
+    gpx: str | None = None
+    """A GPX track that something goes on writing."""
+    gpx_replay: bool = False
+    """Play a recorded track from the start of the process on; for trying things out."""
+    termux: bool = False
+    """Ask the Android phone this runs on."""
     mapper_resolution: int = DEFAULT_MAPPER_RESOLUTION
     """H3 resolution of the cell a mapper tells, 8-11."""
+    home: tuple[float, float] | None = None
+    """A mapper's home in degrees; None: anywhere in the cell it is registered in. It never leaves this machine."""
+    quiet_home_m: int = DEFAULT_QUIET_HOME_M
+    """Round home a mapper neither beacons nor reports; 0: it does."""
+    quiet_zones: tuple[Zone, ...] = ()
+    """More such places."""
     validators: tuple[bytes, ...] = ()
     """Owner accounts to deliver to; empty: every validator of the network."""
 
+    def __post_init__(self) -> None:
+        named = [key for key in POSITION_SOURCES if getattr(self, key)]
+        if len(named) > 1:
+            raise ConfigError(f"{' and '.join(named)} are set; a mapper has one source of positions.")
 
-def load(directory: Path) -> Config:
-    """The settings in a hotspot's directory; the defaults where there is no file. ConfigError for anything unclear."""
-    path = directory / CONFIG_FILE
+
+def load(directory: Path, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """The settings of a hotspot's directory; the defaults where there is no file. ConfigError for anything unclear.
+
+    `environ`: variables that win over the file; `flags`: values that win over both, as text or as TOML gives them.
+    """
+    settings = _file(directory / CONFIG_FILE)
+    for name, text in sorted((environ or {}).items()):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            settings[key] = _known(key, text, f"{name}: ", ENVIRONMENT_PREFIX, str.upper)
+    for key, value in (flags or {}).items():
+        settings[key] = _known(key, value, "--set: ")
+    return Config(**settings)
+
+
+def _file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        return Config()
+        return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read {path}: {error}.") from error
     try:
-        return parse(text)
+        return _settings(text)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def parse(text: str) -> Config:
     """Settings from the text of a hotspot.toml."""
+    return Config(**_settings(text))
+
+
+def _settings(text: str) -> dict[str, Any]:
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not a TOML file: {error}.") from error
+    return {key: _known(key, value) for key, value in tree.items()}
+
+
+def _known(key: str, value: Any, where: str = "", prefix: str = "", spelled: Callable[[str], str] = str) -> Any:
+    """A value read by its key; ConfigError names the nearest key if there is none such."""
     known = [spec.name for spec in fields(Config)]
-    for key in tree:
-        if key not in known:
-            raise ConfigError(f"unknown key `{key}`{_nearest(key, known)}.")
-    return Config(**{key: _read(key, value) for key, value in tree.items()})
+    if key not in known:
+        near = [prefix + spelled(one) for one in known]
+        raise ConfigError(f"{where}unknown key `{prefix}{spelled(key)}`{_nearest(prefix + spelled(key), near)}.")
+    try:
+        return _read(key, value)
+    except ConfigError as error:
+        if where and isinstance(value, str):
+            return _read_text(key, value, error)
+        raise
+
+
+def _read_text(key: str, text: str, problem: ConfigError) -> Any:
+    """A value given as text where the key wants a number or a list."""
+    try:
+        return _read(key, tomllib.loads(f"value = {text}")["value"])
+    except (tomllib.TOMLDecodeError, ConfigError):
+        raise problem from None
 
 
 def _nearest(key: str, known: list[str]) -> str:
@@ -137,28 +210,95 @@ def _accounts(value: object) -> tuple[bytes, ...]:
     return tuple(_bytes(20, "an account")(one) for one in value)
 
 
+def _endpoints(value: object) -> tuple[Endpoint, ...]:
+    if not isinstance(value, list) or len(value) > MAX_NETWORK_SERVERS:
+        raise ValueError(f'expected a list of at most {MAX_NETWORK_SERVERS} "HOST:PORT", found {value!r}')
+    found = tuple(endpoint(one) for one in value)
+    if len(set(found)) < len(found):
+        raise ValueError("the same server stands there twice")
+    return found
+
+
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"expected true or false, found {value!r}")
+    return value
+
+
+def _home(value: object) -> tuple[float, float]:
+    zone = _zone(value, "LAT,LON", 2)
+    return zone.latitude_deg, zone.longitude_deg
+
+
+def _zones(value: object) -> tuple[Zone, ...]:
+    if not isinstance(value, list) or len(value) > MAX_QUIET_ZONES:
+        raise ValueError(f'expected a list of at most {MAX_QUIET_ZONES} "LAT,LON,METRES", found {value!r}')
+    return tuple(_zone(one, "LAT,LON,METRES", 3) for one in value)
+
+
+def _zone(value: object, form: str, parts: int) -> Zone:
+    numbers = value.split(",") if isinstance(value, str) else []
+    try:
+        found = [float(one) for one in numbers]
+    except ValueError:
+        found = []
+    if len(found) != parts or not (abs(found[0]) <= 90 and abs(found[1]) <= 180 and found[-1] * (parts - 2) >= 0):
+        raise ValueError(f'expected "{form}" in degrees, found {value!r}')
+    radius_m = found[2] if parts == 3 else 0
+    if not radius_m <= MAX_QUIET_M:
+        raise ValueError(f"expected at most {MAX_QUIET_M} metres, found {value!r}")
+    return Zone(found[0], found[1], math.ceil(radius_m))
+
+
 READERS: Mapping[str, Callable[[Any], Any]] = {
+    "network": _text,
     "listen": endpoint,
     "transmit_forwarder": _bytes(8, "a gateway EUI"),
     "transmit_delay_ms": _whole(0, MAX_TRANSMIT_DELAY_MS),
+    "forwarder_config": _text,
+    "network_servers": _endpoints,
     "status_port": _whole(0, 65_535),
+    "wifi_bridge": _text,
+    "wifi_scan": _yes_or_no,
     "gpsd": endpoint,
     "gpsd_device": _text,
+    "nmea": _text,
+    "gpx": _text,
+    "gpx_replay": _yes_or_no,
+    "termux": _yes_or_no,
+    "home": _home,
+    "quiet_home_m": _whole(0, MAX_QUIET_M),
+    "quiet_zones": _zones,
     "mapper_resolution": _whole(MIN_MAPPER_RESOLUTION, MAX_MAPPER_RESOLUTION),
     "validators": _accounts,
 }
 
 
-def new_file(listen: str, gpsd: str | None = None, gpsd_device: str | None = None) -> str:
-    """The text of a fresh hotspot.toml."""
+def new_file(listen: str, gpsd: str | None = None, gpsd_device: str | None = None, *more: str) -> str:
+    """The text of a fresh hotspot.toml; `more` are lines to add."""
     lines = [
         "# How this hotspot reaches its radio. What the network knows of it is on chain, not here.",
-        f'listen = "{listen}"             # where your packet forwarder sends (its server_address and ports)',
+        f"listen = {_quoted(listen)}             # where your packet forwarder sends (its server_address and ports)",
         '# transmit_forwarder = "AA555A0000000101"   # which forwarder transmits, if several send here',
-        "# transmit_delay_ms = 1000      # with an SX1301 forwarder; an SX1302 one takes 80",
+        "# transmit_delay_ms = 1000      # from order to air, if the forwarder is none of Semtech's two",
+        '# network_servers = ["HOST:1700"]   # your ChirpStack or TTN: it gets all else the gateway hears, and answers',
     ]
     if gpsd is not None:
-        lines.append(f'gpsd = "{gpsd}"               # where a mapper asks for its position')
+        lines.append(f"gpsd = {_quoted(gpsd)}               # where a mapper asks for its position")
     if gpsd_device is not None:
-        lines.append(f'gpsd_device = "{gpsd_device}"')
-    return "\n".join(lines) + "\n"
+        lines.append(f"gpsd_device = {_quoted(gpsd_device)}")
+    return "\n".join([*lines, *more]) + "\n"
+
+
+def setting(key: str, value: str | int) -> str:
+    """One line of a hotspot.toml."""
+    return f"{key} = {_quoted(value) if isinstance(value, str) else value}"
+
+
+def with_network(text: str, network: str) -> str:
+    """A hotspot.toml that names a network, if it named none; top-level keys stand before any table."""
+    return text if _settings(text).get("network") is not None else f"{setting('network', network)}\n{text}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

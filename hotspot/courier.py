@@ -40,6 +40,8 @@ class Pending:
 
     report: Report
     outcomes: dict[tuple[Address, Step], str] = field(default_factory=dict)
+    problems: dict[tuple[Address, Step], str] = field(default_factory=dict)
+    """What hindered the last attempt of each step with each validator."""
 
     def deadline_ms(self, step: Step) -> int:
         return self.report.commit_until_ms if step is Step.COMMIT else self.report.reveal_until_ms
@@ -93,6 +95,8 @@ class Courier:
         self.reachable: bool | None = None
         """Whether the last call was answered; None before the first."""
         self.last_problem = ""
+        self.clock_offset_ms: int | None = None
+        """How far the validator's clock is ahead of ours, by its last good receipt; None before the first."""
         self.counters = counters
         self._client = client
         self._sessions = sessions
@@ -132,15 +136,17 @@ class Courier:
         for one in batch:
             token = self._sessions.token(one.report.hotspot_id)
             if token is None:
-                self._again(Step.COMMIT, one)
+                self._again(Step.COMMIT, one, self._sessions.problem(one.report.hotspot_id))
             else:
                 ready.append(one)
                 tokens.append(token)
         if not ready:
             return True
         commits = [(token, one.report.epoch, one.report.id) for token, one in zip(tokens, ready, strict=True)]
+        asked_at_ms = self._clock.now_ms()
         taken = await self._client.submit_commits(commits)
         if isinstance(taken, Taken):
+            self._compare_clocks(taken, asked_at_ms)
             for place, refused in taken.refusals.items():
                 if refused.reason == Reason.NO_SESSION.name and place < len(ready):
                     self._sessions.forget(ready[place].report.hotspot_id, tokens[place])
@@ -167,27 +173,34 @@ class Courier:
             self.counters.count("receipts", problem)
             self.last_problem = problem
             for one in stored:
-                self._again(step, one)
+                self._again(step, one, problem)
             return False
         self.counters.count("receipts", "good")
         for one in stored:
             self._settle(one, self.owner, step, ACKNOWLEDGED)
         return True
 
+    def _compare_clocks(self, taken: Taken, asked_at_ms: int) -> None:
+        """By the moment of storing, which lies between question and answer."""
+        if taken.receipt is not None:
+            self.clock_offset_ms = taken.receipt.stored_at_ms - (asked_at_ms + self._clock.now_ms()) // 2
+
     def _refused(self, step: Step, one: Pending, reason: str) -> None:
         self.counters.count("refusals", reason)
         if reason in RETRIED:
-            self._again(step, one)
+            self._again(step, one, reason)
         else:
             self._settle(one, self.owner, step, reason)
 
     def _failed(self, step: Step, batch: list[Pending], failed: CallFailed) -> bool:
         self._note(failed)
         for one in batch:
+            one.problems[self.owner, step] = failed.code
             self._lanes[step].put(one, 0)
         return False
 
-    def _again(self, step: Step, one: Pending) -> None:
+    def _again(self, step: Step, one: Pending, problem: str) -> None:
+        one.problems[self.owner, step] = problem
         self._lanes[step].put(one, self._clock.now_ms() + RETRY_MS)
 
     def _note(self, failed: CallFailed | None) -> None:

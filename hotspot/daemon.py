@@ -1,12 +1,15 @@
-"""The running process: one hotspot in the field, many in a devnet, over one outbox and one set of channels."""
+"""Playing a network: one hotspot in the field, many in a devnet, over one outbox and one set of channels.
+
+process.py owns the ports and starts this once key, chain and rules are there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import statistics
 from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +17,45 @@ import structlog
 
 from chain.network import NetworkFile
 from chain.reader import ChainReader
+from hotspot import neighbours, verdicts
 from hotspot.chain_source import ChainAnchors
 from hotspot.clock import Clock, SystemClock
-from hotspot.config import CONFIG_FILE, Endpoint
 from hotspot.counters import Counters
 from hotspot.courier import Courier
 from hotspot.delivery import Fanout
+from hotspot.ears import Ears
 from hotspot.epochs import AnchorSource, Epoch, EpochWatcher
 from hotspot.hosted import Hosted, Shared
+from hotspot.keys import DeviceKey
+from hotspot.neighbours import Neighbour
 from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
 from hotspot.sessions import Sessions
-from hotspot.start import Home, Played, StartError, common_directory, join, locked, open_homes
-from hotspot.status import StatusServer
-from hotspot.status_client import write_pointer
+from hotspot.start import FAILED, UNREACHABLE, Played, StartError, join
+from hotspot.verdicts import Verdicts
 from hotspot.wire import ValidatorClient
-from protocol.ids import HotspotId
+from protocol.ids import HotspotId, ReportId
 from protocol.parameters import Windows
 
 LONGEST_BACKOFF_MS = 10_000
 MONITOR_MS = 5_000
+MOST_LOGGED = 4
+"""A process with more hotspots does not log every report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A hotspot that can play: its key and its radio."""
+
+    device: DeviceKey
+    ears: Ears
 
 
 class Daemon:
-    """All hotspots of one process."""
+    """All hotspots of one process, as long as they play."""
 
     def __init__(
         self,
-        homes: Sequence[Home],
+        players: Sequence[Player],
         played: Played,
         anchors: AnchorSource,
         clients: dict[bytes, ValidatorClient],
@@ -50,23 +65,28 @@ class Daemon:
         self._played, self._clock = played, clock
         self._log = structlog.get_logger()
         self._counters = Counters()
-        self._counters_of = {home.device.hotspot_id: Counters() for home in homes}
+        self._counters_of = {one.device.hotspot_id: one.ears.counters for one in players}
         self._outbox = Outbox(store)
         self._fanout = Fanout(self._outbox, clock, lambda hotspot_id: self._counters_of[hotspot_id])
         network, windows = played.file.network, played.rules.params.epoch
         self._epochs = EpochWatcher(network, played.genesis_ms, windows, anchors, clock, self._counters)
-        self._couriers = self._make_couriers(homes, clients, windows)
+        self._couriers = self._make_couriers(players, clients, windows)
         self._fanout.use(self._couriers)
+        self._members: set[bytes] | None = None
+        self._neighbours: dict[bytes, Neighbour] = {}
+        self._find_neighbours = False
         self._epochs.listen(self._on_epoch)
-        shared = Shared(network, played.rules, clock, self._outbox, self._epochs, self._fanout)
-        self.hosted = [self._host(home, shared, store) for home in homes]
-        self.status = StatusServer(self.snapshot)
+        shared = Shared(
+            network, played.rules, clock, self._outbox, self._epochs, self._fanout, len(players) <= MOST_LOGGED
+        )
+        self.hosted = [self._host(one, shared, store) for one in players]
+        self._verdicts = Verdicts(list(clients.values()), self._shown_reports, clock)
         self._restore(store)
 
     def _make_couriers(
-        self, homes: Sequence[Home], clients: dict[bytes, ValidatorClient], windows: Windows
+        self, players: Sequence[Player], clients: dict[bytes, ValidatorClient], windows: Windows
     ) -> list[Courier]:
-        signers = {home.device.hotspot_id: home.device for home in homes}
+        signers = {one.device.hotspot_id: one.device for one in players}
         file = self._played.file
         couriers = []
         for validator in file.validators:
@@ -90,17 +110,9 @@ class Daemon:
             )
         return couriers
 
-    def _host(self, home: Home, shared: Shared, store: Store) -> Hosted:
-        hotspot_id = home.device.hotspot_id
-        return Hosted(
-            home.directory,
-            home.config,
-            home.device,
-            shared,
-            store.transmissions(hotspot_id),
-            store.tallies(hotspot_id),
-            self._counters_of[hotspot_id],
-        )
+    def _host(self, player: Player, shared: Shared, store: Store) -> Hosted:
+        hotspot_id = player.device.hotspot_id
+        return Hosted(player.ears, player.device, shared, store.transmissions(hotspot_id), store.tallies(hotspot_id))
 
     def _restore(self, store: Store) -> None:
         """Takes up what was stored and not delivered."""
@@ -111,6 +123,8 @@ class Daemon:
 
     def _on_epoch(self, epoch: Epoch) -> None:
         self._fanout.set_members(epoch.anchor.members)
+        self._members = {member.owner for member in epoch.anchor.members}
+        self._find_neighbours = True
         mine = sum(1 for one in self.hosted if epoch.row(one.device.hotspot_id) is not None)
         self._log.info(
             "epoch",
@@ -120,27 +134,6 @@ class Daemon:
             mine=mine,
         )
 
-    async def open(self) -> None:
-        """Binds every port and says where; StartError if one is taken."""
-        for one in self.hosted:
-            try:
-                await one.open()
-            except OSError as error:
-                raise StartError(
-                    f"Cannot listen on {one.config.listen} ({error.strerror}). Stop what uses that port, or choose "
-                    f"another with `listen` in {one.directory / CONFIG_FILE}."
-                ) from error
-            self.status.add(one.device.hotspot_id.hex(), partial(self._hotspot_snapshot, one))
-        wanted = self.hosted[0].config.status_port
-        try:
-            port = await self.status.start(wanted)
-        except OSError as error:
-            raise StartError(
-                f"Cannot show the status on port {wanted} ({error.strerror}). Choose another one."
-            ) from error
-        for one in self.hosted:
-            write_pointer(one.directory, port, one.device.hotspot_id.hex(), one.listen)
-
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set, then ends in order: the outbox last, with everything written."""
         hotspots = [HotspotId(one.device.hotspot_id) for one in self.hosted]
@@ -148,6 +141,7 @@ class Daemon:
             self._epochs.run(),
             self._fanout.sweep(),
             self._monitor(),
+            self._verdicts.run(),
             *(courier.run(hotspots) for courier in self._couriers),
             *(one.run() for one in self.hosted),
         ]
@@ -160,12 +154,6 @@ class Daemon:
             await asyncio.wait(workers)
             outbox.cancel()
 
-    def close(self) -> None:
-        """Closes every port."""
-        self.status.stop()
-        for one in self.hosted:
-            one.close()
-
     async def _monitor(self) -> None:
         """Logs when a validator is lost or found again."""
         known: dict[bytes, bool] = {}
@@ -176,24 +164,64 @@ class Daemon:
                     known[courier.owner] = reachable
                     note = self._log.info if reachable else self._log.warning
                     note("validator", owner=courier.owner.hex(), reachable=reachable, problem=courier.last_problem)
+            await self._look_for_neighbours()
             await self._clock.sleep_ms(MONITOR_MS)
 
-    def _hotspot_snapshot(self, one: Hosted) -> dict[str, Any]:
-        return one.snapshot() | {"network": self._network_snapshot(), "validators": self._validator_snapshot()}
+    async def _look_for_neighbours(self) -> None:
+        """Once an epoch, in a thread: a registry may be long."""
+        epoch = self._epochs.newest
+        if not self._find_neighbours or epoch is None:
+            return
+        self._find_neighbours = False
+        limits = self._played.rules.params.rules
+        mine = [row for one in self.hosted if (row := epoch.row(one.device.hotspot_id)) is not None]
+        self._neighbours = await asyncio.to_thread(neighbours.nearest, mine, epoch.anchor.registry, limits)
 
-    def _network_snapshot(self) -> dict[str, Any]:
-        simulated = self._played.file.simulated
-        return {
-            "name": self._played.file.name,
-            "chain_id": self._played.file.chain_id,
-            "simulated": None if simulated is None else simulated.get("what"),
-        }
+    def hotspot_snapshot(self, hotspot_id: bytes) -> dict[str, Any]:
+        """What playing adds to what a hotspot's ears say; empty for one that does not play."""
+        for one in self.hosted:
+            if one.device.hotspot_id == hotspot_id:
+                neighbour = self._neighbours.get(hotspot_id)
+                shape = one.snapshot()
+                for entry in (*shape["last_beacons"], *shape["last_witnesses"]):
+                    entry["verdict"] = self._verdict(entry["report_id"])
+                return shape | {
+                    "validators": self._validator_snapshot(),
+                    "clock_offset_ms": self.clock_offset_ms,
+                    "neighbour": None if neighbour is None else neighbour.shape(),
+                }
+        return {}
+
+    def _shown_reports(self) -> list[ReportId]:
+        """Reports somebody may look at: the last ones of every hotspot."""
+        shown = [entry.report_id for one in self.hosted for entry in one.last_reports() if entry.report_id]
+        return [ReportId(bytes.fromhex(one)) for one in shown]
+
+    def _verdict(self, report_hex: str) -> dict[str, Any] | None:
+        if not report_hex:
+            return None
+        verdict = self._verdicts.of(ReportId(bytes.fromhex(report_hex)))
+        reason = None if verdict is None else verdict.reason
+        is_final = verdict is not None and verdict.final
+        return {"reason": reason, "final": is_final, "sentence": verdicts.sentence(verdict)}
+
+    def look(self) -> None:
+        """Somebody looks at the reports: their verdicts are asked for."""
+        self._verdicts.look()
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """How far true time is ahead of this clock, by the median of the validators' receipts."""
+        told = [one.clock_offset_ms for one in self._couriers if one.clock_offset_ms is not None]
+        return int(statistics.median(told)) if told else None
 
     def _validator_snapshot(self) -> list[dict[str, Any]]:
         return [
             {
                 "owner": f"0x{courier.owner.hex()}",
                 "reachable": courier.reachable,
+                "on_chain": None if self._members is None else courier.owner in self._members,
+                "clock_offset_ms": courier.clock_offset_ms,
                 "last_problem": courier.last_problem,
                 "counters": courier.counters.snapshot(),
             }
@@ -201,12 +229,9 @@ class Daemon:
         ]
 
     def snapshot(self) -> dict[str, Any]:
-        """The process as a whole."""
+        """Playing as a whole."""
         return {
-            "pid": os.getpid(),
-            "network": self._network_snapshot(),
             "epoch": self._epochs.number_at(self._clock.now_ms()),
-            "hotspots": [one.device.hotspot_id.hex() for one in self.hosted],
             "reports_waiting": self._fanout.waiting,
             "notes_lost": self._outbox.lost_notes,
             "counters": self._counters.snapshot(),
@@ -216,20 +241,18 @@ class Daemon:
 
 @contextlib.contextmanager
 def _store(place: Path) -> Iterator[Store]:
-    try:
-        store = Store(place / OUTBOX_FILE)
-        store.drop_drafts()
-    except StorageError as error:
-        raise StartError(str(error)) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            store = Store(place / OUTBOX_FILE)
+            stack.callback(store.close)
+            store.drop_drafts(SystemClock().now_ms())
+        except StorageError as error:
+            raise StartError(str(error), UNREACHABLE if error.passes else FAILED) from error
         yield store
-    finally:
-        store.close()
 
 
-def clients_for(file: NetworkFile, homes: Sequence[Home]) -> dict[bytes, ValidatorClient]:
+def clients_for(file: NetworkFile, lists: Sequence[tuple[bytes, ...]]) -> dict[bytes, ValidatorClient]:
     """A channel to every validator that any of the hotspots wants; all of them where one hotspot has no list."""
-    lists = [home.config.validators for home in homes]
     wanted = {owner for one in lists for owner in one} if lists and all(lists) else None
     return {
         one.owner: ValidatorClient(one.endpoint) for one in file.validators if wanted is None or one.owner in wanted
@@ -237,24 +260,17 @@ def clients_for(file: NetworkFile, homes: Sequence[Home]) -> dict[bytes, Validat
 
 
 @contextlib.asynccontextmanager
-async def running(
-    reader: ChainReader, directories: Sequence[Path], listen: Endpoint | None
-) -> AsyncIterator[tuple[Daemon, Played]]:
-    """A daemon with everything open; closed again at the end. StartError with a sentence."""
-    homes = open_homes(directories, listen)
-    place = common_directory(directories)
-    with locked([*directories, place]):
-        clients = clients_for(reader.network, homes)
-        try:
-            played = await join(reader, list(clients.values()), place)
-            with _store(place) as store:
-                daemon = Daemon(homes, played, ChainAnchors(reader), clients, store)
-                try:
-                    await daemon.open()
-                    yield daemon, played
-                finally:
-                    daemon.close()
-        finally:
-            for client in clients.values():
-                await client.close()
-            reader.close()
+async def joined(reader: ChainReader, players: Sequence[Player], place: Path) -> AsyncIterator[tuple[Daemon, Played]]:
+    """Everything a daemon needs, once the network answers; closed again at the end. StartError with a sentence.
+
+    `place`: where outbox and rules lie.
+    """
+    clients = clients_for(reader.network, [one.ears.config.validators for one in players])
+    try:
+        played = await join(reader, list(clients.values()), place)
+        with _store(place) as store:
+            yield Daemon(players, played, ChainAnchors(reader), clients, store), played
+    finally:
+        for client in clients.values():
+            await client.close()
+        reader.close()

@@ -14,7 +14,7 @@ from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.courier import Courier, Pending
 from hotspot.outbox import Change, CloseReport, KeepDelivery, Outbox, Prune, Tally
-from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Delivery, Report, Step
+from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Delivery, Report, Step
 from protocol.closing import Member
 from protocol.ids import Address, HotspotId, ReportId
 from protocol.quorum import is_blocking, stake_of
@@ -78,16 +78,17 @@ class Fanout:
             return
         pending.outcomes[owner, step] = outcome
         report = pending.report
+        why = pending.problems.get((owner, step), NEVER_TRIED) if outcome == WINDOW_PASSED else ""
         self._counters_of(report.hotspot_id).count(COUNTER_GROUPS[step], outcome)
-        self._outbox.note(KeepDelivery(Delivery(report.id, owner, step, self._clock.now_ms(), outcome)))
-        if all((courier.owner, Step.REVEAL) in pending.outcomes for courier in self._couriers):
+        self._outbox.note(KeepDelivery(Delivery(report.id, owner, step, self._clock.now_ms(), outcome, why)))
+        if all((courier.owner, one) in pending.outcomes for courier in self._couriers for one in Step):
             self._close(pending)
 
     def _close(self, pending: Pending) -> None:
         if self._pending.pop(pending.report.id, None) is None:
             return
         report, outcome = pending.report, self._outcome(pending)
-        changes: list[Change] = [CloseReport(report.hotspot_id, report.id, outcome)]
+        changes: list[Change] = [CloseReport(report.hotspot_id, report.id, outcome, self._clock.now_ms())]
         if not self._is_enough(pending, Step.COMMIT):
             changes.append(Tally(report.hotspot_id, COMMIT_EXPIRED))
         self._counters_of(report.hotspot_id).count("reports", outcome)

@@ -2,13 +2,16 @@
 
 One SQLite file serves every hotspot of a process. A write counts as done when SQLite has synced it (WAL,
 synchronous=FULL); writes that arrive together share one sync. A beacon is a draft until its forwarder has said with
-which power it was sent; a draft found at start is dropped and counted, because nobody knows what became of its frame.
-A stored report's bytes and signature never change: the database itself refuses it.
+which power it was sent; a draft found at start is closed and counted, because nobody knows what became of its frame.
+A stored report's bytes and signature never change, and nothing is reported twice: the database itself refuses it. What
+became of each report is kept with its reasons; see history.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,42 +19,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from hotspot.clock import Clock
 from hotspot.files import sync_directory
-from hotspot.reports import Delivery, Report, Step, Transmission
+from hotspot.reports import Delivery, Report, Step, Transmission, subject
 from protocol.ids import HotspotId, ReportId, Role
 
 OUTBOX_FILE = "outbox.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_CLOSED_REPORTS = 100_000
 MAX_WAITING_WRITES = 10_000
 UNHURRIED_MS = 1_000
 """Notes about deliveries may be lost in a crash (the delivery is repeated), so they wait for company."""
+INSIST_MS = 250
+"""Pause before a refused write that may still count is tried again."""
 TRANSMISSION_KEPT_MS = 2 * 3_600_000
 UNCONFIRMED = "unconfirmed_draft"
-SCHEMA = """
+NOT_SENT = "not_sent"
+FINAL = """
+CREATE UNIQUE INDEX report_once ON report (hotspot, epoch, role, subject) WHERE draft = 0;
+CREATE TRIGGER report_is_final BEFORE UPDATE OF id, hotspot, epoch, role, subject, draft, report, signature ON report
+    BEGIN SELECT RAISE(ABORT, 'a stored report never changes'); END;
+"""
+SCHEMA = f"""
 CREATE TABLE report (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
     hotspot BLOB NOT NULL,
     epoch INTEGER NOT NULL,
     role INTEGER NOT NULL,
+    subject BLOB,
     draft INTEGER NOT NULL,
     report BLOB NOT NULL,
     signature BLOB NOT NULL,
     commit_until_ms INTEGER NOT NULL,
     reveal_after_ms INTEGER NOT NULL,
     reveal_until_ms INTEGER NOT NULL,
-    outcome TEXT
+    outcome TEXT,
+    closed_at_ms INTEGER
 );
 CREATE INDEX report_open ON report (number) WHERE outcome IS NULL;
-CREATE TRIGGER report_is_final BEFORE UPDATE OF id, hotspot, epoch, role, draft, report, signature ON report
-    BEGIN SELECT RAISE(ABORT, 'a stored report never changes'); END;
-CREATE TABLE delivery (
+{FINAL}CREATE TABLE delivery (
     report BLOB NOT NULL,
     validator BLOB NOT NULL,
     step INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     outcome TEXT NOT NULL,
+    why TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (report, validator, step)
 ) WITHOUT ROWID;
 CREATE TABLE transmission (
@@ -76,6 +89,13 @@ REPORT_COLUMNS = "id, hotspot, epoch, role, report, signature, commit_until_ms, 
 class StorageError(Exception):
     """The outbox cannot store (disk full, unreadable, another program's file); nothing of the write happened."""
 
+    passes = False
+    """True if it may be over by itself: the disk is full, or fails for a moment."""
+
+
+class ContradictionError(StorageError):
+    """What is stored already forbids the write, now and later: a slot used, or a frame reported, before a restart."""
+
 
 class Change(Protocol):
     """One thing to write; all changes of one write happen, or none."""
@@ -93,10 +113,10 @@ class KeepReport:
     def apply(self, db: sqlite3.Connection) -> None:
         one = self.report
         db.execute(
-            f"INSERT INTO report ({REPORT_COLUMNS}, draft) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO report ({REPORT_COLUMNS}, draft, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             (
                 one.id, one.hotspot_id, one.epoch, one.role, one.report, one.signature,
-                one.commit_until_ms, one.reveal_after_ms, one.reveal_until_ms, self.draft,
+                one.commit_until_ms, one.reveal_after_ms, one.reveal_until_ms, self.draft, subject(one),
             ),
         )  # fmt: skip
         if not self.draft:
@@ -105,12 +125,27 @@ class KeepReport:
 
 @dataclass(frozen=True, slots=True)
 class DropDraft:
-    """Removes a draft: its final report replaces it, or nothing was sent."""
+    """Removes a draft: its final report replaces it."""
 
     report_id: ReportId
 
     def apply(self, db: sqlite3.Connection) -> None:
         db.execute("DELETE FROM report WHERE id = ? AND draft = 1", (self.report_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDraft:
+    """A draft that becomes no report: its frame was not sent, or nobody knows; `outcome` says which."""
+
+    report_id: ReportId
+    outcome: str
+    at_ms: int
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        db.execute(
+            "UPDATE report SET outcome = ?, closed_at_ms = ? WHERE id = ? AND draft = 1 AND outcome IS NULL",
+            (self.outcome, self.at_ms, self.report_id),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +185,8 @@ class KeepDelivery:
     def apply(self, db: sqlite3.Connection) -> None:
         one = self.delivery
         db.execute(
-            "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?)",
-            (one.report_id, one.validator, one.step, one.at_ms, one.outcome),
+            "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?)",
+            (one.report_id, one.validator, one.step, one.at_ms, one.outcome, one.why),
         )
 
 
@@ -162,10 +197,12 @@ class CloseReport:
     hotspot_id: HotspotId
     report_id: ReportId
     outcome: str
+    at_ms: int
 
     def apply(self, db: sqlite3.Connection) -> None:
         closed = db.execute(
-            "UPDATE report SET outcome = ? WHERE id = ? AND outcome IS NULL", (self.outcome, self.report_id)
+            "UPDATE report SET outcome = ?, closed_at_ms = ? WHERE id = ? AND outcome IS NULL",
+            (self.outcome, self.at_ms, self.report_id),
         )
         if closed.rowcount:
             Tally(self.hotspot_id, self.outcome).apply(db)
@@ -208,17 +245,39 @@ class Store:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA fullfsync = ON")  # where fsync alone does not reach the device
             self._prepare(path)
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{path} cannot be used: {error}. Check the disk and the file's permissions.") from error
+            problem = StorageError(f"{path} cannot be used: {error}. Check the disk and the file's permissions.")
+            problem.passes = _passes(error)
+            raise problem from error
 
     def _prepare(self, path: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
+        if version not in (0, 1, SCHEMA_VERSION):
             raise StorageError(f"{path} was written by another release (layout {version}). Update Farfield.")
         if version == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
             sync_directory(path.parent)
+        if version == 1:
+            self._from_layout_1()
+
+    def _from_layout_1(self) -> None:
+        """Adds what layout 2 keeps. Reports that layout 1 stored twice stay, without a subject."""
+        self._db.executescript(
+            "BEGIN IMMEDIATE; DROP TRIGGER IF EXISTS report_is_final; ALTER TABLE report ADD COLUMN subject BLOB;"
+            "ALTER TABLE report ADD COLUMN closed_at_ms INTEGER;"
+            "ALTER TABLE delivery ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+        )
+        seen: set[tuple[bytes, int, int, bytes]] = set()
+        for one in self._reports("WHERE draft = 0"):
+            key = (one.hotspot_id, one.epoch, one.role, subject(one))
+            if key not in seen:
+                self._db.execute("UPDATE report SET subject = ? WHERE id = ?", (key[3], one.id))
+            seen.add(key)
+        for statement in filter(str.strip, (FINAL + f"PRAGMA user_version = {SCHEMA_VERSION};").split(";\n")):
+            self._db.execute(statement)
+        self._db.execute("COMMIT")
 
     def close(self) -> None:
         self._db.close()
@@ -230,10 +289,16 @@ class Store:
             results = [self._apply_group(group) for group in groups]
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            return [StorageError(f"the outbox cannot store: {error}")] * len(groups)
+            self._roll_back()
+            problem = StorageError(f"the outbox cannot store: {error}")
+            problem.passes = _passes(error)
+            return [problem] * len(groups)
         return results
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself, or will when next opened
+                self._db.execute("ROLLBACK")
 
     def _apply_group(self, group: Sequence[Change]) -> StorageError | None:
         """A group that contradicts what is stored is undone alone; a failing disk is the caller's."""
@@ -244,16 +309,16 @@ class Store:
                 change.apply(self._db)
         except sqlite3.IntegrityError as error:
             self._db.execute("ROLLBACK TO one")
-            problem = StorageError(f"the outbox holds something else already: {error}")
+            problem = ContradictionError(f"the outbox holds something else already: {error}")
         self._db.execute("RELEASE one")
         return problem
 
-    def drop_drafts(self) -> int:
-        """Drops what was drafted when the process died; returns how many. StorageError if that cannot be stored."""
-        drafts = self._db.execute("SELECT id, hotspot FROM report WHERE draft = 1").fetchall()
-        changes = [
-            change for id_, hotspot in drafts for change in (DropDraft(ReportId(id_)), Tally(hotspot, UNCONFIRMED))
-        ]
+    def drop_drafts(self, now_ms: int) -> int:
+        """Closes what was drafted when the process died; returns how many. StorageError if that cannot be stored."""
+        drafts = self._db.execute("SELECT id, hotspot FROM report WHERE draft = 1 AND outcome IS NULL").fetchall()
+        changes: list[Change] = []
+        for id_, hotspot in drafts:
+            changes += [CloseDraft(ReportId(id_), UNCONFIRMED, now_ms), Tally(hotspot, UNCONFIRMED)]
         problem = self.apply([changes])[0]
         if problem is not None:
             raise problem
@@ -261,9 +326,10 @@ class Store:
 
     def open_reports(self) -> list[Report]:
         """Stored reports that are not closed, oldest first."""
-        rows = self._db.execute(
-            f"SELECT {REPORT_COLUMNS} FROM report WHERE outcome IS NULL AND draft = 0 ORDER BY number"  # noqa: S608
-        )
+        return self._reports("WHERE outcome IS NULL AND draft = 0 ORDER BY number")
+
+    def _reports(self, which: str) -> list[Report]:
+        rows = self._db.execute(f"SELECT {REPORT_COLUMNS} FROM report {which}")  # noqa: S608
         return [Report(ReportId(row[0]), HotspotId(row[1]), row[2], Role(row[3]), *row[4:]) for row in rows]
 
     def deliveries(self, reports: Sequence[Report]) -> list[Delivery]:
@@ -271,9 +337,9 @@ class Store:
         found = []
         for report in reports:
             rows = self._db.execute(
-                "SELECT validator, step, at_ms, outcome FROM delivery WHERE report = ?", (report.id,)
+                "SELECT validator, step, at_ms, outcome, why FROM delivery WHERE report = ?", (report.id,)
             )
-            found += [Delivery(report.id, row[0], Step(row[1]), row[2], row[3]) for row in rows]
+            found += [Delivery(report.id, row[0], Step(row[1]), *row[2:]) for row in rows]
         return found
 
     def transmissions(self, hotspot_id: HotspotId) -> list[Transmission]:
@@ -284,6 +350,13 @@ class Store:
     def tallies(self, hotspot_id: HotspotId) -> dict[str, int]:
         """Everything ever counted for one hotspot."""
         return dict(self._db.execute("SELECT name, count FROM tally WHERE hotspot = ? ORDER BY name", (hotspot_id,)))
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 
 
 class Outbox:
@@ -309,6 +382,20 @@ class Outbox:
         if problem is not None:
             raise problem
 
+    async def insist(self, clock: Clock, until_ms: int, *changes: Change) -> StorageError | None:
+        """Writes what would be lost otherwise, again and again until `until_ms`; what hindered it to the end, if so."""
+        while True:
+            try:
+                await self.write(*changes)
+            except ContradictionError as error:
+                return error
+            except StorageError as error:
+                if clock.now_ms() >= until_ms:
+                    return error
+            else:
+                return None
+            await clock.sleep_ms(INSIST_MS)
+
     def note(self, *changes: Change) -> None:
         """Writes with the next write, or within a second; what is lost in a crash is only done again."""
         room = max(MAX_WAITING_WRITES - len(self._notes), 0)
@@ -317,15 +404,17 @@ class Outbox:
 
     async def run(self) -> None:
         """Writes until cancelled, then flushes what waits and closes the file."""
+        flush = None
         try:
             while True:
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(UNHURRIED_MS / 1_000):
                         await self._wake.wait()
-                except TimeoutError:
-                    pass
-                await self._flush()
+                flush = asyncio.ensure_future(self._flush())
+                await asyncio.shield(flush)
         finally:
+            if flush is not None:
+                await flush
             await self._flush()
             self._thread.shutdown()
             self.store.close()

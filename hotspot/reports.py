@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.ids import HotspotId, ReportId, Role
+from protocol.records import Beacon, Witness
 
 
 class Step(IntEnum):
@@ -32,6 +33,15 @@ class Report:
     """Validators seal the epoch's reports here."""
 
 
+def subject(report: Report) -> bytes:
+    """What a report is about: a beacon's slot, a witness's tag. One hotspot reports each once an epoch."""
+    if report.role is Role.BEACON:
+        beacon = Beacon.decode(report.report)
+        return report.id if beacon is None else beacon.slot.to_bytes(4, "big")
+    witness = Witness.decode(report.report)
+    return report.id if witness is None else witness.tag
+
+
 @dataclass(frozen=True, slots=True)
 class Transmission:
     """One use of the air, for the duty-cycle ledger. A slot is used once, whatever happens."""
@@ -47,6 +57,8 @@ class Transmission:
 ACKNOWLEDGED = "acknowledged"
 WINDOW_PASSED = "window_passed"
 """The one reason of ours; every other is a refusal, named as protocol.reasons names it."""
+NEVER_TRIED = "never_tried"
+"""Why a window passed: this process did not run, or came too late, to try even once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +70,5 @@ class Delivery:
     step: Step
     at_ms: int
     outcome: str
+    why: str = ""
+    """Of a WINDOW_PASSED: what hindered the last attempt, or NEVER_TRIED."""

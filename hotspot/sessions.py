@@ -8,10 +8,12 @@ from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
+from hotspot.keys import KeyProblemError
 from hotspot.wire import CallFailed, Opened, Refused
 from protocol.encoding import Network
 from protocol.ids import Address, HotspotId
 from protocol.limits import MAX_BATCH_ENTRIES
+from protocol.reasons import Reason
 from protocol.records import SESSION, Session
 
 SESSION_LIFETIME_MS = 12 * 3_600_000
@@ -54,12 +56,17 @@ class Sessions:
         self._counters = counters
         self._open: dict[HotspotId, Opened] = {}
         self._not_before_ms: dict[HotspotId, int] = {}
+        self._refused: dict[HotspotId, str] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def token(self, hotspot_id: HotspotId) -> bytes | None:
         """The token to commit with, or None without a session that is still good."""
         session = self._open.get(hotspot_id)
         return None if session is None or session.expires_at_ms <= self._clock.now_ms() else session.token
+
+    def problem(self, hotspot_id: HotspotId) -> str:
+        """Why there was no token the last time one was asked for, by the refusal's name."""
+        return self._refused.get(hotspot_id, Reason.NO_SESSION.name)
 
     def forget(self, hotspot_id: HotspotId, token: bytes) -> None:
         """The validator does not know this token any more."""
@@ -89,7 +96,11 @@ class Sessions:
             return nonce
         if len(nonce) != 32:
             return CallFailed("WRONG_ANSWER", "the validator's nonce does not have 32 bytes")
-        results = await self._client.open_sessions([self._signed(one, nonce) for one in hotspots])
+        try:
+            signed = [self._signed(one, nonce) for one in hotspots]
+        except KeyProblemError as error:
+            return CallFailed("KEY_UNAVAILABLE", str(error))
+        results = await self._client.open_sessions(signed)
         if isinstance(results, CallFailed):
             return results
         for hotspot_id, result in zip(hotspots, results, strict=True):
@@ -98,6 +109,7 @@ class Sessions:
                 self._counters.count("sessions", "opened")
             else:
                 self._not_before_ms[hotspot_id] = self._clock.now_ms() + REFUSED_PAUSE_MS
+                self._refused[hotspot_id] = result.reason
                 self._counters.count("sessions", result.reason)
         return None
 

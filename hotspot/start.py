@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from chain.errors import ChainError
 from chain.network import NetworkFile
 from chain.reader import WRONG_CHAIN, ChainReader
 from hotspot import config as configs
 from hotspot import keys
-from hotspot.config import Config, Endpoint
+from hotspot.config import Config
 from hotspot.keys import DeviceKey
 from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
 from hotspot.wire import ValidatorClient
@@ -45,28 +44,36 @@ class Home:
 
     directory: Path
     config: Config
-    device: DeviceKey
+    device: DeviceKey | None
+    """None: no key yet, so it listens only."""
 
 
-def open_homes(directories: Sequence[Path], listen: Endpoint | None) -> list[Home]:
+def open_homes(
+    directories: Sequence[Path], flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> list[Home]:
     """Key and settings of every directory; StartError names what is wrong with one."""
-    if listen is not None and len(directories) > 1:
+    if "listen" in (flags or {}) and len(directories) > 1:
         raise StartError("--listen is for one hotspot; give each of several its own `listen` in hotspot.toml.")
-    homes = [_open_home(directory, listen) for directory in directories]
-    ids = [home.device.hotspot_id for home in homes]
+    homes = [_open_home(directory, flags, environ) for directory in directories]
+    ids = [home.device.hotspot_id for home in homes if home.device is not None]
     if len(set(ids)) < len(ids):
         raise StartError("Two of the directories hold the same key; a hotspot runs once.")
     return homes
 
 
-def _open_home(directory: Path, listen: Endpoint | None) -> Home:
+def _open_home(directory: Path, flags: Mapping[str, Any] | None, environ: Mapping[str, str] | None) -> Home:
     try:
-        config, device = configs.load(directory), keys.load(directory)
+        return Home(directory, configs.load(directory, environ, flags), load_key(directory))
     except configs.ConfigError as error:
         raise StartError(str(error)) from error
+
+
+def load_key(directory: Path) -> DeviceKey | None:
+    """The key of a hotspot's directory, None before there is one. StartError if it cannot be used."""
+    try:
+        return keys.load(directory) if keys.exists(directory) else None
     except keys.KeyProblemError as error:
         raise StartError(str(error), KEY_PROBLEM) from error
-    return Home(directory, config if listen is None else dataclasses.replace(config, listen=listen), device)
 
 
 def common_directory(directories: Sequence[Path]) -> Path:

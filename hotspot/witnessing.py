@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.epochs import FIRST_EPOCH, EpochWatcher
-from hotspot.keys import DeviceKey
-from hotspot.outbox import KeepReport, Outbox, StorageError
-from hotspot.position import PositionSource
+from hotspot.keys import DeviceKey, KeyProblemError
+from hotspot.outbox import ContradictionError, KeepReport, Outbox
+from hotspot.positions.mapper import Nowhere, PositionSource
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS
 from hotspot.reports import Report
@@ -98,7 +98,7 @@ class Witnesser:
             return "own_beacon"
         hearing = self._open.get(tag)
         if hearing is not None:
-            if frame.snr_cdb > hearing.best.snr_cdb:
+            if (frame.snr_cdb, frame.rssi_cdb) > (hearing.best.snr_cdb, hearing.best.rssi_cdb):
                 hearing.best = frame
             return "copy"
         if tag in self._seen:
@@ -111,8 +111,8 @@ class Witnesser:
         if row is None:
             return "not_registered"
         cell = self._cell(row)
-        if cell is None:
-            return "no_fix"
+        if isinstance(cell, Nowhere):
+            return cell.value
         if len(self._open) >= MAX_OPEN_TAGS or self._made.get(epoch, 0) >= MAX_WITNESSES_PER_EPOCH:
             return "too_many_beacons"
         self._made = {number: made for number, made in self._made.items() if number >= epoch - 1}
@@ -126,19 +126,23 @@ class Witnesser:
         task.add_done_callback(self._tasks.discard)
         return "beacon"
 
-    def _cell(self, row: RegistryRow) -> CellId | None:
+    def _cell(self, row: RegistryRow) -> CellId | Nowhere:
         if not Kind(row.kind).is_mapper:
             return NO_CELL
-        return None if self._position is None else self._position.cell()
+        return Nowhere.NO_FIX if self._position is None else self._position.where(CellId(row.cell))
 
     async def _report_best(self, tag: bytes) -> None:
         await self._clock.sleep_ms(BEST_COPY_WITHIN_MS)
         hearing = self._open.pop(tag)
-        report = self._report(tag, hearing)
         try:
-            await self._outbox.write(KeepReport(report))
-        except StorageError:
-            self._counters.count(GROUP, "not_stored")
+            report = self._report(tag, hearing)
+        except KeyProblemError:  # a token that was pulled out
+            self._counters.count(GROUP, "key_unavailable")
+            return
+        problem = await self._outbox.insist(self._clock, report.commit_until_ms, KeepReport(report))
+        if problem is not None:
+            known = isinstance(problem, ContradictionError)
+            self._counters.count(GROUP, "reported_before_a_restart" if known else "not_stored")
             return
         self._counters.count(GROUP, "stored")
         best = hearing.best

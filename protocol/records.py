@@ -36,6 +36,7 @@ from protocol.reasons import Reason
 REGISTRATION = "farfield/registration"
 SESSION = "farfield/session"
 REPORT = "farfield/report"
+SURVEY = "farfield/survey"
 
 
 # --- signed by the device key ---------------------------------------------------------------------------------
@@ -66,6 +67,19 @@ class Session(Record):
     validator: bytes = field(BYTES20, "owner account of the validator")
     server_nonce: bytes = field(BYTES32, "nonce the validator gave")
     expires_at_ms: int = field(U48, "unix milliseconds after which the session is void")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey(Record):
+    """What a hotspot signs of a file of measurements it made of other networks' signal."""
+
+    purpose: ClassVar[str] = "signed by the device as farfield/survey; names a file of measurements to import"
+
+    hotspot_id: bytes = field(BYTES32, "who measured")
+    digest: bytes = field(BYTES32, "sha256 of the file")
+    rows: int = field(U32, "measurements in it")
+    first_day: int = field(U32, "days since 1970-01-01")
+    last_day: int = field(U32, "days since 1970-01-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +401,7 @@ class BaselineRow(Record):
 ALL_RECORDS: tuple[type[Record], ...] = (
     Registration,
     Session,
+    Survey,
     Beacon,
     Witness,
     Commit,

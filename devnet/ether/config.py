@@ -63,16 +63,20 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class StationConfig:
-    """One station. `place` is None where the trace decides it; `mapper` and `receiver` are its part in the trace."""
+    """One station: a packet forwarder that speaks to a hotspot's port, or a Wi-Fi radio on a pipe to its bridge.
+
+    `place` is None where the trace decides it; `mapper` and `receiver` are its part in the trace.
+    """
 
     name: str
-    hotspot: Endpoint
+    hotspot: Endpoint | None
     is_mapper: bool
     place: Place | None
     gain_cdb: int
     route: Route | None = None
     mapper: tuple[str, CellId] | None = None
     receiver: str | None = None
+    pipe: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +139,29 @@ def read_station(tree: object, seed: int) -> StationConfig:
     mapper, receiver = _mapper_part(fields.get("mapper")), fields.get("receiver")
     if receiver is not None and (not isinstance(receiver, str) or len(receiver) > MOST_ID_CHARACTERS):
         raise ConfigError(f'{name}: "receiver" must be the rx_id of a receiver in the file')
-    where = _place(fields, name, needed=mapper is None and receiver is None)
+    in_trace = mapper is not None or receiver is not None
+    where = _place(fields, name, needed=not in_trace)
+    pipe = _pipe(fields, name, in_trace=in_trace)
     is_mapper = kind == "mapper"
     roams = is_mapper and mapper is None and where is not None
     return StationConfig(
         name=name,
-        hotspot=endpoint(fields.get("hotspot"), "hotspot"),
+        hotspot=None if pipe else endpoint(fields.get("hotspot"), "hotspot"),
         is_mapper=is_mapper,
         place=where,
         gain_cdb=_centibel(fields.get("gain_dbi", 0), name),
         route=_route(fields.get("route"), seed, name, where) if roams and where else None,
         mapper=mapper,
         receiver=receiver,
+        pipe=pipe,
     )
+
+
+def _pipe(fields: dict[str, Any], name: str, *, in_trace: bool) -> Path | None:
+    pipe = _path(fields, "pipe")
+    if pipe is not None and ("hotspot" in fields or in_trace):
+        raise ConfigError(f'{name}: a Wi-Fi station has a "pipe" and neither a "hotspot" nor a part in a trace')
+    return pipe
 
 
 def endpoint(value: object, name: str) -> Endpoint:

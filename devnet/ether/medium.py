@@ -15,6 +15,8 @@ from devnet.ether.places import Place
 from devnet.ether.replay import PartTakenError, Replay
 from devnet.ether.simulated import SimulatedChannel
 from devnet.ether.station import Station, monotonic_us
+from devnet.ether.wifi import BANDWIDTH_HZ as WIFI_BANDWIDTH_HZ
+from devnet.ether.wifi import Sent, WifiStation, airtime_us
 from hotspot.radio.gwmp.fields import Txpk
 
 SIMULATED_MARK = "Farfield devnet ether: simulated radio"
@@ -30,10 +32,10 @@ class Medium:
 
     def __init__(self, seed: int, plan: ChannelPlan, replay: Replay | None) -> None:
         self.replay = replay
-        self.stations: dict[str, Station] = {}
+        self.stations: dict[str, Station | WifiStation] = {}
         self.emissions = 0
         self.receptions = 0
-        self.on_sent: Callable[[Station], None] = lambda station: None
+        self.on_sent: Callable[[Station | WifiStation], None] = lambda station: None
         self._seed = seed
         self._plan = plan
         self._channel: Replay | SimulatedChannel = replay or SimulatedChannel(seed)
@@ -45,22 +47,27 @@ class Medium:
         """What every status report of a station says about itself."""
         return REPLAYED_MARK if self.replay else SIMULATED_MARK
 
-    async def attach(self, config: StationConfig) -> Station:
+    async def attach(self, config: StationConfig) -> Station | WifiStation:
         """Puts a station on air; AttachError if its name or its part in the trace is taken, or there is no room."""
         if config.name in self.stations:
             raise AttachError(f"a station {config.name!r} is attached already; detach it first or choose another name")
         if len(self.stations) >= MAX_STATIONS:
             raise AttachError(f"the ether has room for {MAX_STATIONS} stations")
         self._take_part(config)
-        forwarder = Forwarder(Identity.derive(self._seed, config.name), self._plan, monotonic_us())
-        station = Station(config, forwarder, self.mark, self._on_programmed)
+        station = self._new_station(config)
         self.stations[config.name] = station
         try:
             await station.open()
         except OSError as error:
             self.detach(config.name)
-            raise AttachError(f"cannot open the sockets of {config.name!r}: {error}") from error
+            raise AttachError(f"cannot put {config.name!r} on air: {error}") from error
         return station
+
+    def _new_station(self, config: StationConfig) -> Station | WifiStation:
+        if config.pipe is not None:
+            return WifiStation(config, self._on_wifi_sent)
+        forwarder = Forwarder(Identity.derive(self._seed, config.name), self._plan, monotonic_us())
+        return Station(config, forwarder, self.mark, self._on_programmed)
 
     def detach(self, name: str) -> None:
         """Takes a station off; AttachError if there is none of that name."""
@@ -78,7 +85,7 @@ class Medium:
         for name in list(self.stations):
             self.detach(name)
 
-    def place(self, station: Station, unix_ms: int) -> Place:
+    def place(self, station: Station | WifiStation, unix_ms: int) -> Place:
         """Where a station is, or says it is."""
         replayed = self.replay.place(station.name) if self.replay else None
         if replayed is not None:
@@ -99,6 +106,8 @@ class Medium:
         ]
 
     def _take_part(self, config: StationConfig) -> None:
+        if config.pipe is not None and self.replay is not None:
+            raise AttachError(f"{config.name!r} is a Wi-Fi radio, of which a trace knows nothing")
         if self.replay is None:
             if config.mapper or config.receiver:
                 raise AttachError(f"{config.name!r} has a part in a trace, but this ether simulates its channel")
@@ -133,6 +142,26 @@ class Medium:
         self.emissions += 1
         self._at_end_of(emission)
 
+    def _on_wifi_sent(self, station: WifiStation, sent: Sent) -> None:
+        """A frame is on air from the moment the bridge wrote it."""
+        now_us, unix_ms = monotonic_us(), now_unix_ms()
+        emission = Emission(
+            station=station.name,
+            start_us=now_us,
+            end_us=now_us + airtime_us(sent.frame),
+            start_unix_ms=unix_ms,
+            frequency_hz=sent.frequency_hz,
+            bandwidth_hz=WIFI_BANDWIDTH_HZ,
+            spreading_factor=0,
+            cr_denominator=0,
+            eirp_cdb=sent.power_cdb + station.config.gain_cdb,
+            payload=sent.frame,
+            place=self.place(station, unix_ms),
+        )
+        self._air.add(emission)
+        self.emissions += 1
+        self._at_end_of(emission)
+
     def _at_end_of(self, emission: Emission) -> None:
         handles: list[asyncio.TimerHandle] = []
 
@@ -148,6 +177,7 @@ class Medium:
         listeners = [
             Listener(station.name, self.place(station, emission.start_unix_ms), station.config.gain_cdb)
             for station in self.stations.values()
+            if station.is_wifi == (emission.spreading_factor == 0)
         ]
         heard = self._channel.receptions(emission, self._air, listeners)
         self._air.judged(emission)
@@ -160,11 +190,10 @@ class Medium:
     def _deliver(self, emission: Emission, reception: Reception) -> None:
         self.receptions += 1
         station = self.stations[reception.station]
-        packet = station.forwarder.report(emission, reception)
         if self.replay is None or reception.row is None:
-            station.push(packet)
+            station.hear(emission, reception)
         else:
-            station.push(packet, partial(self.replay.acknowledged, reception.row))
+            station.hear(emission, reception, partial(self.replay.acknowledged, reception.row))
 
 
 def now_unix_ms() -> int:

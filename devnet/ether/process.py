@@ -16,6 +16,7 @@ from devnet.ether.places import Place
 from devnet.ether.replay import Replay
 from devnet.ether.station import Station, monotonic_us
 from devnet.ether.trace import load
+from devnet.ether.wifi import WifiStation
 
 SETTLE_POLL_S = 0.05
 
@@ -118,7 +119,7 @@ class Ether:
             if station.config.is_mapper
         }
 
-    def _enter(self, station: Station) -> None:
+    def _enter(self, station: Station | WifiStation) -> None:
         self._radios[station.name] = report.Radio(station.eui, station.config.gain_cdb)
 
     # --- commands

@@ -29,9 +29,10 @@ SHADOWING_RESOLUTION = 9
 """A mobile station meets other obstacles in every cell of this size."""
 NOISE_125KHZ_CDB = -11_700
 MAX_SNR_CDB = 1_000
+"""What a LoRa concentrator tells at most."""
 CAPTURE_CDB = 600
-FLOORS_CDB = {5: -250, 6: -500, 7: -750, 8: -1_000, 9: -1_250, 10: -1_500, 11: -1_750, 12: -2_000}
-"""Least SNR at which a spreading factor is demodulated."""
+FLOORS_CDB = {0: 400, 5: -250, 6: -500, 7: -750, 8: -1_000, 9: -1_250, 10: -1_500, 11: -1_750, 12: -2_000}
+"""Least SNR at which a spreading factor is demodulated; 0 is Wi-Fi at 1 Mb/s."""
 CACHED_PATHS = 4_096
 
 
@@ -100,7 +101,8 @@ class SimulatedChannel:
         if any(power_cdb < self._power_cdb(rival, listener) + CAPTURE_CDB for rival in rivals):
             return None
         rssi_cdb = 100 * round(sum_of_powers_cdb(power_cdb, noise_cdb) / 100)
-        return Reception(listener.name, rssi_cdb, min(snr_cdb, MAX_SNR_CDB))
+        most_cdb = MAX_SNR_CDB if emission.spreading_factor else snr_cdb
+        return Reception(listener.name, rssi_cdb, min(snr_cdb, most_cdb))
 
 
 def free_space_cdb(length_m: float, frequency_hz: int) -> int:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from devnet.ether.config import StationConfig
+from devnet.ether.emissions import Emission, Reception
 from devnet.ether.forwarder import Decision, Forwarder, Ignored, Programmed, Refused
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.codec import Header, Identifier, PushData, TxAck
@@ -23,6 +24,8 @@ from hotspot.radio.gwmp.fields import Rxpk, Stat, Txpk
 PROTOCOL_VERSION = 2
 KEEPALIVE_S = 5.0
 STAT_INTERVAL_S = 30.0
+ROOM_TEMPERATURE_TENTHS = 215
+"""Only SX1302 boards report one; the ether plays such."""
 MAX_UNACKNOWLEDGED = 1_024
 """Tokens are 16 bits; far fewer than that may wait, or an old acknowledgement could meet a new datagram."""
 TOKEN_MODULUS = 2**16
@@ -51,7 +54,10 @@ class Counters:
 class Station:
     """One station on the network side. `open` binds its sockets, `close` releases them."""
 
+    is_wifi = False
+
     def __init__(self, config: StationConfig, forwarder: Forwarder, mark: str, on_programmed: OnProgrammed) -> None:
+        assert config.hotspot is not None, "a packet forwarder has a hotspot to speak to"
         self.config = config
         self.forwarder = forwarder
         self.counters = Counters()
@@ -88,6 +94,10 @@ class Station:
         for socket in (self._up, self._down):
             if socket is not None:
                 socket.close()
+
+    def hear(self, emission: Emission, reception: Reception, on_acknowledged: OnAcknowledged | None = None) -> None:
+        """Reports a frame as this forwarder heard it."""
+        self.push(self.forwarder.report(emission, reception), on_acknowledged)
 
     def push(self, packet: Rxpk, on_acknowledged: OnAcknowledged | None = None) -> None:
         """Reports one frame heard; the callback runs if and when the hotspot acknowledges the datagram."""
@@ -134,6 +144,7 @@ class Station:
             acknowledged_tenths=1_000 * counters.push_acks // max(counters.push_data, 1),
             downlinks=counters.orders,
             transmitted=counters.programmed,
+            temperature_tenths=ROOM_TEMPERATURE_TENTHS,
         )
 
     def _on_up(self, datagram: bytes) -> None:

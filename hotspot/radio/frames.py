@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+WIFI_SPREADING_FACTOR = 0
+"""What stands for Wi-Fi wherever LoRa has a spreading factor (protocol.records)."""
+
 
 @dataclass(frozen=True, slots=True)
 class RxFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -126,6 +127,16 @@ def test_cells_with_need_are_shown_untested(view):
     assert len(cells) > 40
     assert set(cells) <= set(view.cells)
     assert any(view.cells[cell].state == "untested" for cell in cells)
+
+
+def test_small_cells_of_need_are_shown_round_wifi_hotspots_only(view):
+    cafe = device(90, place(0.5, 0.5), Kind.FIXED_WIFI).registered
+    home, far = (geo.cell_at(*place(north, 0.5), need.PAY_LEVEL_WIFI) for north in (0.5, 9))
+    kind = view.record.rules.source.classes[need.PAY_LEVEL_WIFI]
+    needs = dataclasses.replace(view.record.needs, rows={**view.record.needs.rows, (kind, home): 1, (kind, far): 1})
+    record = dataclasses.replace(view.record, needs=needs)
+    joined = dataclasses.replace(record, registry={**record.registry, cafe.hotspot_id: cafe})
+    assert set(needy_cells(joined)) - set(needy_cells(record)) == {home}
 
 
 def test_a_cell_beaconed_from_but_never_heard_is_tested(world, view):

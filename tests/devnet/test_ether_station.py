@@ -17,12 +17,14 @@ from devnet.ether.medium import SIMULATED_MARK
 from devnet.ether.places import moved
 from devnet.ether.station import MAX_UNACKNOWLEDGED, Station, monotonic_us
 from hotspot.clock import SystemClock
-from hotspot.config import Endpoint
+from hotspot.config import Config, Endpoint
 from hotspot.counters import Counters
-from hotspot.position import Gpsd
+from hotspot.positions import Mapper
+from hotspot.positions.gpsd import Gpsd
 from hotspot.radio.frames import RxFrame, TxRequest, TxState
 from hotspot.radio.gwmp.server import GwmpServer
 from protocol import geo
+from protocol.ids import NO_CELL
 from tests.devnet.ether_world import DEADLINE_S, MUNSTER, FakeHotspot, emission, fixed, order, payload, running_ether
 
 RECEPTION = Reception("a", rssi_cdb=-9_700, snr_cdb=700)
@@ -123,14 +125,15 @@ def test_noise_on_its_ports_changes_nothing() -> None:
 
 
 def test_a_real_hotspot_learns_its_cell_from_the_ether(tmp_path: Path) -> None:
-    async def run(address: str) -> int | None:
+    async def run(address: str) -> int:
         host, _, port = address.rpartition(":")
-        follower = Gpsd(Endpoint(host, int(port)), "/dev/van", 9, SystemClock(), Counters())
+        clock, config = SystemClock(), Config(quiet_home_m=0)
+        follower = Mapper(Gpsd(Endpoint(host, int(port)), "/dev/van", clock), config, {}, clock, Counters())
         task = asyncio.create_task(follower.run())
-        await until(lambda: follower.cell() is not None, "a fix")
+        await until(lambda: isinstance(follower.where(NO_CELL), int), "a fix")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return follower.cell()
+        return int(follower.where(NO_CELL))
 
     with FakeHotspot() as hotspot:
         station = fixed("van", hotspot, kind="mapper", route={"stops": [[48.39855, 9.99123]]})

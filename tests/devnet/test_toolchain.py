@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import itertools
+import json
 import os
 import platform
 import subprocess
@@ -171,3 +172,24 @@ def test_command_prints_paths_and_nothing_else(home: Path) -> None:
     )
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "gcc is not one of" in unknown.stderr
+
+
+def block(number: int, timestamp: int) -> dict[str, object]:
+    return {"header": {"number": hex(number), "timestamp": hex(timestamp)}, "transactions": []}
+
+
+def test_a_chain_resumed_several_times_keeps_its_own_genesis(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    blocks = [block(0, 900), block(2, 502), block(0, 500), block(1, 501), block(0, 700)]
+    state.write_text(json.dumps({"best_block_number": 2, "blocks": blocks}), encoding="utf-8")
+    toolchain.keep_one_genesis(state)
+    assert json.loads(state.read_text(encoding="utf-8")) == {"best_block_number": 2, "blocks": blocks[1:4]}
+
+
+def test_a_chain_with_one_genesis_and_one_not_there_yet_are_left_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    toolchain.keep_one_genesis(state)
+    assert not state.exists()
+    state.write_text('{"blocks": []}', encoding="utf-8")
+    toolchain.keep_one_genesis(state)
+    assert state.read_text(encoding="utf-8") == '{"blocks": []}'

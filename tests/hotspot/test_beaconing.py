@@ -12,17 +12,19 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hotspot import history
 from hotspot.beaconing import Beaconer, least_power_dbm, most_power_dbm, plan_epoch, slot_airtime_us
 from hotspot.counters import Counters
+from hotspot.duty_cycle import GAP_MS
 from hotspot.epochs import Epoch
-from hotspot.keys import DeviceKey
-from hotspot.outbox import KeepTransmission, Outbox, StorageError
+from hotspot.keys.device import DeviceKey, KeyProblemError, software_key
+from hotspot.outbox import KeepTransmission, Outbox, StorageError, Store
 from hotspot.radio.frames import TxRequest, TxResult, TxState
 from hotspot.reports import Report, Transmission
 from protocol import beacon
 from protocol.encoding import report_id, signed_bytes
 from protocol.ids import Kind
-from protocol.keys import hotspot_id, verify_device
+from protocol.keys import verify_device
 from protocol.records import REPORT, Beacon
 from protocol.schedule import Slot
 from tests.hotspot import world
@@ -31,7 +33,7 @@ from tests.hotspot.fake_validator import NETWORK
 from tests.hotspot.world import AWAY, ELSEWHERE, EPOCH, PARAMS, RULES, START_MS, Place, Radio
 
 PRIVATE = ec.derive_private_key(77, ec.SECP256R1())
-DEVICE = DeviceKey(PRIVATE, hotspot_id(PRIVATE.public_key()))
+DEVICE = software_key(PRIVATE)
 DELAY_MS = 80
 
 
@@ -166,7 +168,7 @@ def test_a_refused_frame_leaves_no_report_and_no_charge(path: Path, state: TxSta
             assert s.stored == []
             await s.outbox.write()
             assert s.outbox.store.transmissions(DEVICE.hotspot_id) == []
-            assert s.outbox.store.drop_drafts() == 0
+            assert s.outbox.store.drop_drafts(0) == 0
             assert s.beaconer.ledger.sent() == []
 
     asyncio.run(act())
@@ -194,6 +196,18 @@ def test_a_frame_starts_within_the_tolerance_or_not_at_all(path: Path, late_ms: 
             await until(lambda: s.beaconer.last)
             assert s.beaconer.last[0].outcome == outcome
             playing.cancel()
+
+    asyncio.run(act())
+
+
+def test_a_frame_waits_for_a_downlink_that_is_on_air(path: Path) -> None:
+    async def act() -> None:
+        async with stage(path) as s:
+            first = slots(s.epoch)[0]
+            downlink = Transmission(DEVICE.hotspot_id, 0, 5, first.start_ms - 100, 869_525_000, 300_000)
+            s.beaconer.ledger.charge(downlink)
+            await s.play_all()
+            assert s.radio.requests[0][0] == first.start_ms + 200 + GAP_MS - DELAY_MS
 
     asyncio.run(act())
 
@@ -317,3 +331,67 @@ def test_a_beacon_has_the_air_time_of_24_bytes() -> None:
 def test_an_hour_of_devnet_epochs_fits_the_duty_cycle() -> None:
     worst_us = 61 * PARAMS.slots.mapper * slot_airtime_us(Slot(0, 0, 868_100_000, 125_000, 8, 1_600))
     assert worst_us * 5 // 8 < 36_000_000
+
+
+class PulledOut:
+    """A token that was there when the process started."""
+
+    public = DEVICE.public
+
+    def sign(self, message: bytes) -> bytes:
+        raise KeyProblemError("The token is away.")
+
+
+def test_a_key_that_cannot_sign_costs_the_slot_and_nothing_else(path: Path) -> None:
+    async def act() -> None:
+        async with stage(path) as s:
+            s.beaconer._device = DeviceKey(PulledOut())
+            playing = asyncio.ensure_future(s.beaconer.play(s.epoch))
+            await s.clock.advance(slots(s.epoch)[0].start_ms - s.clock.now_ms())
+            s.beaconer._device = DEVICE
+            await s.clock.advance(s.epoch.end_ms - s.clock.now_ms())
+            await playing
+            assert s.outcomes == {"key_unavailable": 1, "sent": 3}
+            assert len(s.radio.requests) == 3
+
+    asyncio.run(act())
+
+
+def test_a_frame_that_was_not_sent_leaves_its_reason_behind(path: Path) -> None:
+    async def act() -> None:
+        async with stage(path) as s:
+            s.radio.answer = lambda request, now_ms: TxResult(TxState.REFUSED, reason="TX_FREQ")
+            await s.play_all()
+        with history.opened(path) as found:
+            assert [fate.outcome for fate in found.fates(DEVICE.hotspot_id)] == ["not_sent:TX_FREQ"] * 4
+
+    asyncio.run(act())
+
+
+def test_a_disk_that_is_full_after_the_frame_costs_no_report_if_it_has_room_again_in_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act() -> None:
+        async with stage(path) as s:
+            store, full = s.outbox.store, []
+
+            def apply(groups: Any) -> Any:
+                return [StorageError("full")] * len(groups) if full else Store.apply(store, groups)
+
+            def answer(request: TxRequest, now_ms: int) -> TxResult:
+                full.append(True)
+                return world.sent(request, now_ms)
+
+            monkeypatch.setattr(store, "apply", apply)
+            s.radio.answer = answer
+            playing = asyncio.ensure_future(s.beaconer.play(s.epoch))
+            await s.clock.advance(slots(s.epoch)[0].start_ms - s.clock.now_ms() + 1_000)
+            assert (len(s.radio.requests), s.stored) == (1, [])
+            full.clear()
+            await s.clock.advance(500)
+            assert len(s.stored) == 1
+            assert store.open_reports() == s.stored
+            playing.cancel()
+            await asyncio.wait({playing})
+
+    asyncio.run(act())

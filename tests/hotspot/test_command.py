@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -67,23 +68,24 @@ def test_status_imports_nothing_heavy_and_is_quick(tmp_path: Path) -> None:
 # --- status and keys ----------------------------------------------------------------------------------------------
 
 ANSWER = {
-    "hotspot_id": "80" * 32, "listen": "127.0.0.1:1680",
+    "hotspot_id": "80" * 32, "listen": "127.0.0.1:1680", "state": "playing", "waiting_for": "", "heard": [],
     "registered": True, "kind": "fixed", "cell": "8a1f", "region": "EU868",
     "epoch": 7, "epoch_ends_at_ms": 0, "next_slot": None, "position": None,
     "forwarders": [{"eui": "aa555a0000000000", "alive": True, "shares_its_eui": True}],
     "network": {"name": "devnet", "chain_id": 1, "simulated": "radio ether"},
     "validators": [{"reachable": True}, {"reachable": False}, {"reachable": None}],
     "counters": {"beacons": {"sent": 3, "duty_cycle": 1}},
+    "findings": [{"code": "copied_eui", "sentence": "Two forwarders share an EUI.", "fix": "Give each its own."}],
 }  # fmt: skip
 
 
 @pytest.fixture
 def answering(tmp_path: Path) -> Iterator[Path]:
     """A directory whose hotspot answers ANSWER, served from a thread."""
-    from hotspot.status import StatusServer
+    from hotspot.status import StatusServer, as_json
 
-    loop, server = asyncio.new_event_loop(), StatusServer(dict)
-    server.add(str(ANSWER["hotspot_id"]), lambda: ANSWER)
+    loop, server = asyncio.new_event_loop(), StatusServer()
+    server.answer(f"/{ANSWER['hotspot_id']}/status.json", lambda: as_json(ANSWER))
     port = loop.run_until_complete(server.start(0))
     write_pointer(tmp_path, port, str(ANSWER["hotspot_id"]), "127.0.0.1:1680")
     thread = threading.Thread(target=loop.run_forever)
@@ -98,7 +100,7 @@ def answering(tmp_path: Path) -> Iterator[Path]:
 def test_status_reads_like_sentences_and_says_what_is_simulated(answering: Path) -> None:
     result = farfield("status", "--directory", answering)
     assert result.exit_code == 0
-    for part in ("simulated: radio ether", "1 packet forwarder on", "1 of 3 answer", "sent 3", "two packet forwarders"):
+    for part in ("simulated: radio ether", "1 packet forwarder on", "1 of 3 answer", "sent 3", "Two forwarders share"):
         assert part in result.output
 
 
@@ -117,7 +119,7 @@ def test_keys_show_gives_id_and_public_key_and_nothing_private(tmp_path: Path) -
     shown = json.loads(farfield("keys", "show", "--directory", tmp_path, "--json").output)
     x, y = device.coordinates
     assert (shown["hotspot_id"], shown["public_key"]) == (device.hotspot_id.hex(), f"04{x.hex()}{y.hex()}")
-    assert device.private.private_numbers().private_value.to_bytes(32, "big").hex() not in json.dumps(shown)
+    assert device.signer.scalar().hex() not in json.dumps(shown)
 
 
 def test_a_key_that_cannot_be_used_is_exit_code_6(tmp_path: Path) -> None:
@@ -162,11 +164,55 @@ def test_a_network_file_that_is_missing_is_a_sentence(tmp_path: Path) -> None:
     assert "does not exist" in result.output
 
 
-def test_a_chain_nobody_serves_is_exit_code_5(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def child(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended, and waited for, whatever the test does."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        timer = threading.Timer(30, process.kill)
+        timer.start()
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
+
+
+def lines_until(process: subprocess.Popen[str], start: str) -> list[str]:
+    """Lines of its output up to the first that starts like this."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith(start):
+        lines.append(process.stdout.readline())
+        assert lines[-1], f"it ended by itself after {lines}"
+    return lines
+
+
+def run_command(directory: Path, *more: str) -> list[str]:
+    arguments = ["hotspot", "run", "--directory", str(directory), "--listen", "127.0.0.1:0", *more]
+    return [sys.executable, "-m", "farfield", *arguments]
+
+
+def test_a_chain_nobody_serves_is_waited_for_and_said(tmp_path: Path) -> None:
     keys.create(tmp_path)
     (tmp_path / "network.json").write_text(dump(FILE))
-    result = farfield("run", "--directory", tmp_path, "--network", tmp_path / "network.json")
-    assert result.exit_code == 5
+    with child(run_command(tmp_path, "--network", str(tmp_path / "network.json"))) as process:
+        lines = lines_until(process, "Listening, not playing yet")
+        assert lines[0].startswith("Hotspot")
+        assert "http://127.0.0.1:1" in lines[-1]
+        assert farfield("status", "--directory", tmp_path).exit_code == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_listens_without_key_and_network(tmp_path: Path) -> None:
+    assert farfield("init", "--non-interactive", "--directory", tmp_path, "--status-port", "0").exit_code == 0
+    with child(run_command(tmp_path)) as process:
+        lines_until(process, "Listening, not playing yet: There is no key yet")
+        shown = farfield("status", "--directory", tmp_path).output
+        assert "no key yet: it only listens" in shown
+        assert "nothing heard yet" in shown
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
 
 
 RUN = """
@@ -188,17 +234,13 @@ main(["hotspot", "run", "--network", sys.argv[1], "--directory", sys.argv[2], "-
 def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     keys.create(tmp_path)
     (tmp_path / "network.json").write_text(dump(FILE))
-    command = [sys.executable, "-c", RUN, str(tmp_path / "network.json"), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-        assert child.stdout is not None
-        lines = []
-        while not lines or not lines[-1].startswith("Hotspot"):
-            lines.append(child.stdout.readline())
-            assert lines[-1], "it ended by itself"
-        assert any(line.startswith("Epochs last 1 min") for line in lines)
-        child.send_signal(number)
-        rest = child.stdout.read()
-        assert child.wait(20) == 0
+    with child([sys.executable, "-c", RUN, str(tmp_path / "network.json"), str(tmp_path)]) as process:
+        lines_until(process, "Network test")
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Epochs last 1 min")
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait(20) == 0
     assert "stays stored" in rest
 
 
@@ -315,10 +357,12 @@ def test_refuses_to_run_on_another_network_than_the_file_names(
     assert result.output.strip().endswith(".")
 
 
-def test_refuses_params_whose_hash_is_not_the_chains(network: tuple[Path, FakeValidator], tmp_path: Path) -> None:
+def test_params_whose_hash_is_not_the_chains_are_waited_for(
+    network: tuple[Path, FakeValidator], tmp_path: Path
+) -> None:
     path, validator = network
     validator.blobs = {validator.params_file: b""}
     keys.create(tmp_path)
-    result = farfield("run", "--network", path, "--directory", tmp_path, "--listen", "127.0.0.1:0")
-    assert result.exit_code == 5
-    assert "No validator gave the params that the chain names" in result.output
+    with child(run_command(tmp_path, "--network", str(path))) as process:
+        said = lines_until(process, "Listening, not playing yet")[-1]
+    assert "No validator gave the params that the chain names" in said

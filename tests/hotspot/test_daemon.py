@@ -16,9 +16,10 @@ import pytest
 from chain.network import NetworkFile, ValidatorEntry
 from hotspot import keys
 from hotspot.config import CONFIG_FILE
-from hotspot.daemon import Daemon, clients_for
+from hotspot.daemon import Daemon, Player, clients_for
 from hotspot.epochs import Anchor
 from hotspot.outbox import OUTBOX_FILE, Store
+from hotspot.process import Process
 from hotspot.rules import Rules
 from hotspot.start import Home, Played, StartError, open_homes
 from hotspot.status_client import ask
@@ -59,7 +60,7 @@ class Site:
     homes: list[Home]
 
     def endpoint(self, number: int = 0) -> tuple[str, int]:
-        host, _, port = self.daemon.hosted[number].listen.rpartition(":")
+        host, _, port = self.daemon.hosted[number].ears.listen.rpartition(":")
         return host, int(port)
 
 
@@ -79,24 +80,29 @@ def genesis_with_a_slot_soon(home: Home, anchor: Anchor) -> int:
 
 
 @asynccontextmanager
-async def running(path: Path, count: int = 1, homes: Sequence[Home] = ()) -> AsyncIterator[Site]:
+async def running(
+    path: Path, count: int = 1, homes: Sequence[Home] = (), kind: Kind = Kind.FIXED
+) -> AsyncIterator[Site]:
     if not homes:
-        homes = open_homes([make_home(path / f"h{number}") for number in range(count)], None)
+        homes = open_homes([make_home(path / f"h{number}") for number in range(count)])
     async with AsyncExitStack() as stack:
-        public = [home.device.private.public_key() for home in homes]
+        public = [home.device.public for home in homes]
         validators = [await stack.enter_async_context(FakeValidator(f"v{at}", public)) for at in range(2)]
         members = tuple(Member(one.owner, one.address, 1) for one in validators)
-        rows = [world.row(home.device.hotspot_id) for home in homes]
+        rows = [world.row(home.device.hotspot_id, kind=kind) for home in homes]
         anchor = dataclasses.replace(world.anchor(*rows), members=members)
         played = Played(network_of(validators), genesis_with_a_slot_soon(homes[0], anchor), RULES, ())
-        clients = clients_for(played.file, homes)
+        clients = clients_for(played.file, [home.config.validators for home in homes])
         for client in clients.values():
             stack.push_async_callback(client.close)
         store = Store(path / OUTBOX_FILE)
         stack.callback(store.close)
-        daemon = Daemon(homes, played, Chain(anchor), clients, store)
-        await daemon.open()
-        stack.callback(daemon.close)
+        process = Process(homes)
+        await process.open()
+        stack.callback(process.close)
+        players = [Player(home.device, ears) for home, ears in zip(homes, process.ears, strict=True) if home.device]
+        daemon = process.daemon = Daemon(players, played, Chain(anchor), clients, store)
+        process.file = played.file
         stop = asyncio.Event()
         task = asyncio.ensure_future(daemon.run(stop))
         try:
@@ -202,7 +208,7 @@ def test_junk_leaves_it_up_and_counted_by_reason(tmp_path: Path) -> None:
 
 def test_a_restart_takes_up_what_was_stored(tmp_path: Path) -> None:
     async def act() -> None:
-        homes = open_homes([make_home(tmp_path / "h0")], None)
+        homes = open_homes([make_home(tmp_path / "h0")])
         async with running(tmp_path, homes=homes) as site, VirtualForwarder(site.endpoint()) as forwarder:
             for validator in site.validators:
                 validator.down = True
@@ -223,9 +229,9 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     async def act() -> None:
         async with running(tmp_path / "first") as site:
             other = make_home(tmp_path / "second" / "h0")
-            (other / CONFIG_FILE).write_text(f'listen = "{site.daemon.hosted[0].listen}"\n')
+            (other / CONFIG_FILE).write_text(f'listen = "{site.daemon.hosted[0].ears.listen}"\n')
             with pytest.raises(StartError, match="choose another with `listen`"):
-                async with running(tmp_path / "second", homes=open_homes([other], None)):
+                async with running(tmp_path / "second", homes=open_homes([other])):
                     pass
 
     asyncio.run(act())

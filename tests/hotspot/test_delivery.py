@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,20 +13,21 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hotspot import history
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
-from hotspot.courier import Courier
+from hotspot.courier import Courier, Pending
 from hotspot.delivery import Fanout
-from hotspot.keys import DeviceKey
+from hotspot.keys.device import DeviceKey, KeyProblemError, software_key
 from hotspot.outbox import KeepReport, Outbox, Store
 from hotspot.receipts import SignedReceipt, batch_hash
-from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
+from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Report, Step
 from hotspot.sessions import Sessions
 from hotspot.wire import CallFailed, Opened, Refused, Taken, ValidatorClient
 from protocol.closing import Member
 from protocol.encoding import report_id
 from protocol.ids import HotspotId, ReportId, Role
-from protocol.keys import Receipt, hotspot_id, sign_quorum
+from protocol.keys import Receipt, sign_quorum
 from protocol.reasons import Reason
 from protocol.records import REPORT, Witness
 from tests.hotspot.clocks import ManualClock, settle, until
@@ -34,7 +36,7 @@ from tests.hotspot.fake_validator import DOMAIN, NETWORK, FakeValidator
 
 def device(number: int = 1) -> DeviceKey:
     private = ec.derive_private_key(1_000 + number, ec.SECP256R1())
-    return DeviceKey(private, hotspot_id(private.public_key()))
+    return software_key(private)
 
 
 DEVICES = {one.hotspot_id: one for one in (device(number) for number in range(4))}
@@ -110,7 +112,7 @@ class Post:
 async def over_grpc(
     path: Path, count: int, known: Iterable[HotspotId]
 ) -> AsyncIterator[tuple[Post, list[FakeValidator]]]:
-    keys = [DEVICES[one].private.public_key() for one in known]
+    keys = [DEVICES[one].public for one in known]
     async with AsyncExitStack() as stack:
         validators = [await stack.enter_async_context(FakeValidator(f"v{at}", keys)) for at in range(count)]
         post = Post(path, SystemClock())
@@ -291,13 +293,15 @@ class MemoryValidator(FakeValidator):
         super().__init__(name)
         self.committed: list[ReportId] = []
         self.revealed: list[ReportId] = []
+        self.refuses_sessions = False
         self.calls = 0
 
     async def challenge(self) -> bytes | CallFailed:
         return self._failed() or bytes(32)
 
     async def open_sessions(self, signed: Sequence[tuple[bytes, bytes]]) -> list[Opened | Refused] | CallFailed:
-        return self._failed() or [Opened(bytes(32), 2**47) for _ in signed]
+        session = Refused("NOT_REGISTERED", "") if self.refuses_sessions else Opened(bytes(32), 2**47)
+        return self._failed() or [session for _ in signed]
 
     async def submit_commits(self, commits: Sequence[tuple[bytes, int, ReportId]]) -> Taken | CallFailed:
         return self._failed() or self._store(self.committed, [id_ for _, _, id_ in commits])
@@ -353,6 +357,115 @@ def test_validators_down_for_an_hour_cost_what_was_due_and_nothing_later(path: P
             tallies = post.outbox.store.tallies(FIRST)
             assert tallies["reveal_window_passed"] == 1
             assert tallies["commit_window_passed"] == 2
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_report_after_an_hour_without_validators_is_delivered_to_all_in_time(path: Path, seed: int) -> None:
+    async def act() -> None:
+        random.seed(seed)
+        async with by_hand(path, count=4) as (post, validators):
+            for one in validators:
+                one.down = True
+            old = []
+            for _ in range(12):
+                old.append(witness_report(post.clock.now_ms(), commit_ms=20_000, reveal_after_ms=25_000))
+                await post.send(old[-1])
+                await advance(post, 300_000 + random.randrange(1_000))
+            for one in validators:
+                one.down = False
+            fresh = witness_report(post.clock.now_ms(), commit_ms=20_000, reveal_after_ms=25_000)
+            await post.send(fresh)
+            await advance(post, 20_000)
+            assert [one.committed for one in validators] == [[fresh.id]] * 4
+            await advance(post, 40_000)
+            assert [one.revealed for one in validators] == [[fresh.id]] * 4
+            await post.outbox.write()
+            assert post.outbox.store.open_reports() == []
+        with history.opened(path) as found:
+            fates = {fate.report_id: fate for fate in found.fates()}
+        assert fates.pop(fresh.id).outcome == "revealed"
+        assert sorted(fates) == sorted(one.id for one in old)
+        for fate in fates.values():
+            assert fate.outcome == "reveal_window_passed"
+            assert {(one.outcome, one.why) for one in fate.offered} == {(WINDOW_PASSED, "UNAVAILABLE")}
+            assert len(fate.offered) == 8
+
+    asyncio.run(act())
+
+
+def test_a_key_that_cannot_sign_is_what_hindered_the_commit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> bytes:
+        raise KeyProblemError("The token is away.")
+
+    async def act() -> None:
+        async with by_hand(path) as (post, (validator,)):
+            report = witness_report(post.clock.now_ms(), commit_ms=5_000)
+            monkeypatch.setattr(DeviceKey, "sign", away)
+            await post.send(report)
+            await advance(post, 30_000)
+            await post.outbox.write()
+            whys = {(one.step, one.why) for one in post.outbox.store.deliveries([report])}
+            assert (Step.COMMIT, "KEY_UNAVAILABLE") in whys
+            assert validator.committed == []
+
+    asyncio.run(act())
+
+
+def test_a_reveal_that_overtakes_its_commit_does_not_make_the_commit_late(path: Path) -> None:
+    async def act() -> None:
+        async with by_hand(path) as (post, (validator,)):
+            report = witness_report(post.clock.now_ms(), commit_ms=20_000)
+            await post.outbox.write(KeepReport(report))
+            pending = Pending(report)
+            post.fanout._take_on(pending)
+            post.fanout.settle(pending, validator.owner, Step.REVEAL, ACKNOWLEDGED)
+            assert post.fanout.waiting == 1
+            await advance(post, 1_000)
+            assert validator.committed == [report.id]
+            assert post.fanout.waiting == 0
+            await post.outbox.write()
+            assert "commit_window_passed" not in post.outbox.store.tallies(FIRST)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    ("hinder", "why"),
+    [
+        (lambda one: setattr(one, "down", True), "UNAVAILABLE"),
+        (lambda one: setattr(one, "key", MemoryValidator("another").key), "receipt_signature_wrong"),
+        (lambda one: setattr(one, "refuses_sessions", True), "NOT_REGISTERED"),
+    ],
+)
+def test_what_expired_is_recorded_with_what_hindered_it(path: Path, hinder: Callable[[Any], None], why: str) -> None:
+    async def act() -> None:
+        async with by_hand(path) as (post, (validator,)):
+            hinder(validator)
+            report = witness_report(post.clock.now_ms(), commit_ms=5_000)
+            await post.send(report)
+            await advance(post, 30_000)
+            await post.outbox.write()  # what was noted goes with it
+            notes = post.outbox.store.deliveries([report])
+            assert [(one.outcome, one.why) for one in notes if one.step is Step.COMMIT] == [(WINDOW_PASSED, why)]
+
+    asyncio.run(act())
+
+
+def test_what_expired_while_the_hotspot_was_off_was_never_tried(path: Path) -> None:
+    async def act() -> None:
+        async with by_hand(path) as (post, _):
+            report = witness_report(post.clock.now_ms() - 3_600_000, reveal_ms=60_000)
+            await post.outbox.write(KeepReport(report))
+            post.fanout.restore([report], [])
+            await advance(post, 2_000)
+            await post.outbox.write()  # what was noted goes with it
+            notes = post.outbox.store.deliveries([report])
+            assert {(one.step, one.outcome, one.why) for one in notes} == {
+                (step, WINDOW_PASSED, NEVER_TRIED) for step in Step
+            }
+            assert post.outbox.store.open_reports() == []
 
     asyncio.run(act())
 

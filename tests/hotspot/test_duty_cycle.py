@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotspot import duty_cycle
 from hotspot.duty_cycle import EU868, WINDOW_MS, Allowed, Ledger, Never, Wait
 from hotspot.reports import Transmission
 from tests.hotspot.factories import NOW_MS, transmission
@@ -68,8 +69,46 @@ def test_a_refused_transmission_is_given_back() -> None:
 
 
 def test_a_region_without_a_duty_cycle_always_may() -> None:
-    one = Ledger("US915", [transmission(airtime_us=10**12)])
-    assert one.may_send(904_300_000, 10**12, NOW_MS) == Allowed()
+    one = Ledger("IN865", [transmission(frequency_hz=865_062_500, airtime_us=10**12)])
+    assert one.may_send(865_062_500, 10**12, NOW_MS) == Allowed()
+
+
+@pytest.mark.parametrize("region", ["", "XX999"])
+def test_a_region_nobody_knows_never_may(region: str) -> None:
+    assert Ledger(region).may_send(868_100_000, 1, NOW_MS) == Never()
+
+
+def test_what_was_sent_before_the_region_was_known_counts() -> None:
+    one = Ledger("", [transmission(frequency_hz=868_100_000, airtime_us=ONE_PERCENT_US)])
+    one.region = "EU868"
+    assert isinstance(one.may_send(868_100_000, 1, NOW_MS), Wait)
+
+
+@pytest.mark.parametrize("region", ["US915", "AU915", "AS923-1", "AS923-4"])
+def test_no_frame_is_longer_than_the_dwell_limit(region: str) -> None:
+    assert Ledger(region).may_send(916_800_000, 400_000, NOW_MS) == Allowed()
+    assert Ledger(region).may_send(916_800_000, 400_001, NOW_MS) == Never()
+
+
+def test_a_channel_is_used_400_ms_in_20_s_and_no_longer() -> None:
+    one = Ledger("US915", [transmission(frequency_hz=904_300_000, airtime_us=300_000)])
+    assert one.may_send(904_300_000, 100_000, NOW_MS) == Allowed()
+    answer = one.may_send(904_300_000, 100_001, NOW_MS)
+    assert answer == Wait(NOW_MS + 300 + 20_000)
+    assert one.may_send(904_300_000, 400_000, answer.until_ms) == Allowed()
+    assert one.may_send(904_500_000, 400_000, NOW_MS) == Allowed()
+
+
+def test_frames_of_as923_do_not_wait_for_each_other() -> None:
+    one = Ledger("AS923-1", [transmission(frequency_hz=923_200_000, airtime_us=400_000)])
+    assert one.may_send(923_200_000, 400_000, NOW_MS) == Allowed()
+
+
+def test_a_full_ledger_allows_nothing_until_its_oldest_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duty_cycle, "MAX_HELD", 3)
+    one = ledger(*(transmission(slot=slot, at_ms=NOW_MS + slot, airtime_us=1_000) for slot in range(4)))
+    assert len(one.sent()) == 3
+    assert one.may_send(868_100_000, 1, NOW_MS + 10) == Wait(NOW_MS + 1 + 1 + WINDOW_MS)
 
 
 def test_shows_what_is_used() -> None:
@@ -100,3 +139,20 @@ def test_is_restored_in_any_order() -> None:
 def test_the_budgets_are_what_the_sub_bands_say() -> None:
     assert all(band.budget_us == band.permille * 3_600_000 for band in EU868)
     assert [dataclasses.astuple(band)[2] for band in EU868] == [1, 10, 10, 1, 100, 10]
+
+
+def test_what_an_earlier_run_stored_counts_once() -> None:
+    stored = [transmission(slot=slot, airtime_us=1_000) for slot in (1, 2)]
+    one = ledger(stored[0])
+    one.restore(stored)
+    assert one.used_us(NOW_MS)["868-868.6"][0] == 2_000
+
+
+def test_a_frame_waits_until_the_radio_is_quiet() -> None:
+    mine = transmission(slot=9, at_ms=NOW_MS + 1_000, airtime_us=60_000)
+    before = transmission(slot=1, at_ms=NOW_MS + 900, airtime_us=150_500)
+    behind = transmission(slot=2, at_ms=NOW_MS + 1_100, airtime_us=40_000)
+    later = transmission(slot=3, at_ms=NOW_MS + 1_300, airtime_us=40_000)
+    assert ledger(mine, later).quiet_from_ms(mine) == NOW_MS + 1_000
+    assert ledger(mine, before).quiet_from_ms(mine) == NOW_MS + 1_071
+    assert ledger(mine, before, behind, later).quiet_from_ms(mine) == NOW_MS + 1_160

@@ -12,14 +12,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hotspot.outbox import (
+    INSIST_MS,
     MAX_CLOSED_REPORTS,
     UNCONFIRMED,
     Change,
     CloseReport,
+    ContradictionError,
     DropDraft,
     DropTransmission,
     KeepDelivery,
@@ -31,8 +34,10 @@ from hotspot.outbox import (
     Store,
     Tally,
 )
-from hotspot.reports import ACKNOWLEDGED, Delivery, Step
-from tests.hotspot.clocks import settle
+from hotspot.reports import ACKNOWLEDGED, Delivery, Report, Step
+from protocol.ids import Role
+from protocol.records import Beacon
+from tests.hotspot.clocks import ManualClock, settle, until
 from tests.hotspot.factories import HOTSPOT, NOW_MS, report, transmission
 
 
@@ -61,7 +66,7 @@ def test_a_report_comes_back_byte_for_byte(path: Path) -> None:
 
 def test_the_database_itself_refuses_to_change_a_report(path: Path) -> None:
     store = stored(path, KeepReport(report()))
-    for column in ("report", "signature", "id", "draft"):
+    for column in ("report", "signature", "id", "draft", "subject"):
         with pytest.raises(sqlite3.IntegrityError, match="never changes"):
             store._db.execute(f"UPDATE report SET {column} = x'00'")
     store.close()
@@ -76,6 +81,49 @@ def test_one_report_id_is_stored_once(path: Path) -> None:
     store.close()
 
 
+def about_slot(slot: int, **changed: Any) -> Report:
+    """A beacon's report; two of one slot differ in their salt."""
+    body = Beacon(
+        chain_id=1, contract=bytes(20), hotspot_id=HOTSPOT, epoch=7, salt=os.urandom(16), slot=slot, nonce=bytes(32),
+        frequency_hz=868_100_000, spreading_factor=7, bandwidth_hz=125_000, power_cdb=1_400, sent_at_ms=NOW_MS, cell=0,
+    ).encode()  # fmt: skip
+    return report(**({"role": Role.BEACON, "report": body} | changed))
+
+
+def test_nothing_is_reported_twice_with_different_bytes(path: Path) -> None:
+    first = about_slot(3)
+    store = stored(path, KeepReport(first))
+    again, other_slot, other_epoch = about_slot(3), about_slot(4), about_slot(3, epoch=8)
+    problems = store.apply([[KeepReport(again)], [KeepReport(other_slot)], [KeepReport(other_epoch)]])
+    assert isinstance(problems[0], ContradictionError)
+    assert problems[1:] == [None, None]
+    assert store.open_reports() == [first, other_slot, other_epoch]
+    store.close()
+
+
+def test_a_draft_may_be_drawn_up_again(path: Path) -> None:
+    store = stored(path, KeepReport(about_slot(3), draft=True), KeepReport(about_slot(3), draft=True))
+    assert store.drop_drafts(NOW_MS) == 2
+    store.close()
+
+
+def test_takes_over_the_file_of_the_release_before(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.executescript((Path(__file__).parent / "outbox_layout_1.sql").read_text())
+    db.close()
+    store = Store(path)
+    assert [(one.role, one.epoch) for one in store.open_reports()] == [(Role.BEACON, 7), (Role.BEACON, 7)]
+    kept = store.open_reports()[0]
+    assert store.deliveries([kept]) == [Delivery(kept.id, b"v" * 20, Step.COMMIT, 5, ACKNOWLEDGED)]
+    assert isinstance(store.apply([[KeepReport(about_slot(3))]])[0], ContradictionError)
+    with pytest.raises(sqlite3.IntegrityError, match="never changes"):
+        store._db.execute("UPDATE report SET report = x'00'")
+    assert store.tallies(HOTSPOT) == {"stored_beacon": 2}
+    store = reopened(store, path)
+    assert len(store.open_reports()) == 2
+    store.close()
+
+
 def test_a_contradicting_group_does_not_take_its_neighbours_with_it(path: Path) -> None:
     one, other = report(), report()
     store = stored(path, KeepReport(one))
@@ -86,12 +134,12 @@ def test_a_contradicting_group_does_not_take_its_neighbours_with_it(path: Path) 
     store.close()
 
 
-def test_a_draft_is_no_report_and_is_dropped_and_counted_at_start(path: Path) -> None:
+def test_a_draft_is_no_report_and_is_closed_and_counted_at_start(path: Path) -> None:
     store = reopened(stored(path, KeepReport(report(), draft=True)), path)
     assert store.open_reports() == []
-    assert store.drop_drafts() == 1
+    assert store.drop_drafts(NOW_MS) == 1
     assert store.tallies(HOTSPOT) == {UNCONFIRMED: 1}
-    assert store.drop_drafts() == 0
+    assert store.drop_drafts(NOW_MS) == 0
     store.close()
 
 
@@ -100,7 +148,7 @@ def test_a_final_report_takes_the_place_of_its_draft(path: Path) -> None:
     store = stored(path, KeepReport(draft, draft=True))
     assert store.apply([[DropDraft(draft.id), KeepReport(final)]]) == [None]
     assert store.open_reports() == [final]
-    assert store.drop_drafts() == 0
+    assert store.drop_drafts(NOW_MS) == 0
     store.close()
 
 
@@ -113,7 +161,7 @@ def test_dropping_a_draft_never_removes_a_report(path: Path) -> None:
 
 def test_a_closed_report_is_not_open_and_is_counted_once(path: Path) -> None:
     one = report()
-    close = CloseReport(HOTSPOT, one.id, "revealed")
+    close = CloseReport(HOTSPOT, one.id, "revealed", NOW_MS)
     store = reopened(stored(path, KeepReport(one), close, close), path)
     assert store.open_reports() == []
     assert store.tallies(HOTSPOT) == {"stored_witness": 1, "revealed": 1}
@@ -145,7 +193,9 @@ def test_a_slot_is_used_once(path: Path) -> None:
 def test_forgets_only_closed_reports_and_old_transmissions(path: Path) -> None:
     closed, still_open, newest = report(), report(), report()
     old = transmission(at_ms=NOW_MS - 3 * 3_600_000)
-    store = stored(path, KeepReport(closed), KeepReport(still_open), CloseReport(HOTSPOT, closed.id, "revealed"))
+    store = stored(
+        path, KeepReport(closed), KeepReport(still_open), CloseReport(HOTSPOT, closed.id, "revealed", NOW_MS)
+    )
     store.apply(
         [[KeepReport(newest), KeepTransmission(old), KeepDelivery(Delivery(closed.id, b"v", Step.COMMIT, 0, "x"))]]
     )
@@ -215,6 +265,50 @@ def test_a_disk_that_is_full_refuses_and_resumes_alone(path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_insists_on_a_write_until_the_disk_has_room(path: Path) -> None:
+    async def scene() -> None:
+        async with running(path) as outbox:
+            clock = ManualClock(NOW_MS)
+            with sqlite3.connect(path) as other:
+                pages = outbox.store._db.execute("PRAGMA page_count").fetchone()[0]
+                outbox.store._db.execute(f"PRAGMA max_page_count = {pages}")
+                changes = [KeepReport(report()) for _ in range(100)]
+                insisting = asyncio.ensure_future(outbox.insist(clock, NOW_MS + 10_000, *changes))
+                await until(lambda: clock._sleepers)
+                assert other.execute("SELECT count(*) FROM report").fetchone() == (0,)
+                outbox.store._db.execute("PRAGMA max_page_count = 100000")
+                await clock.advance(INSIST_MS)
+                assert await insisting is None
+            other.close()
+            assert len(outbox.store.open_reports()) == 100
+
+    asyncio.run(scene())
+
+
+def test_does_not_insist_on_what_can_never_be_stored(path: Path) -> None:
+    async def scene() -> None:
+        async with running(path) as outbox:
+            await outbox.write(KeepReport(about_slot(3)))
+            problem = await outbox.insist(ManualClock(NOW_MS), NOW_MS + 10_000, KeepReport(about_slot(3)))
+            assert isinstance(problem, ContradictionError)
+
+    asyncio.run(scene())
+
+
+def test_a_write_in_progress_is_finished_when_it_ends(path: Path) -> None:
+    async def scene() -> None:
+        outbox = Outbox(Store(path))
+        task = asyncio.ensure_future(outbox.run())
+        write = asyncio.ensure_future(outbox.write(KeepReport(report())))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert await write is None
+
+    asyncio.run(scene())
+
+
 def test_what_waits_is_written_when_it_ends(path: Path) -> None:
     async def scene() -> None:
         async with running(path) as outbox:
@@ -266,4 +360,44 @@ def test_whatever_was_acknowledged_survives_sigkill(path: Path, seed: int) -> No
     assert acknowledged <= found
     assert store._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert store._db.execute("SELECT count(*) FROM transmission").fetchone()[0] == len(rows)
+    store.close()
+
+
+# --- power ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_was_acknowledged_survives_a_power_cut(path: Path, tmp_path: Path, seed: int) -> None:
+    """What was synced stays; of every byte written after the last acknowledged sync a cut leaves what it likes."""
+    chance = random.Random(seed)
+    store = Store(path)
+    log = path.with_name(f"{path.name}-wal")
+    synced: list[tuple[bytes, int]] = []
+    for _ in range(30):
+        one = report()
+        assert store.apply([[KeepReport(one)]]) == [None]
+        synced.append((one.id, log.stat().st_size))
+    database, written = path.read_bytes(), log.read_bytes()
+    for cut in range(10):
+        count = chance.randrange(len(synced))
+        durable = synced[count][1]
+        tail = bytearray(written[durable : durable + chance.randrange(0, 20_000)])
+        for at in chance.sample(range(len(tail)), min(len(tail), 50)):
+            tail[at] = chance.randrange(256)
+        place = tmp_path / f"cut{cut}"
+        place.mkdir()
+        (place / path.name).write_bytes(database)
+        (place / log.name).write_bytes(written[:durable] + tail)
+        after = Store(place / path.name)
+        found = [one.id for one in after.open_reports()]
+        assert found[: count + 1] == [id_ for id_, _ in synced[: count + 1]]
+        assert after._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        after.close()
+    store.close()
+
+
+def test_every_write_is_synced_before_it_counts(path: Path) -> None:
+    store = Store(path)
+    pragmas = [store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert pragmas == ["wal", 2]
     store.close()

@@ -151,13 +151,13 @@ def test_a_key_others_can_read_has_its_own_exit_code(tmp_path: Path) -> None:
     one = home(tmp_path / "one")
     (one / keys.KEY_FILE).chmod(0o644)
     with pytest.raises(StartError, match="chmod 600") as caught:
-        open_homes([one], None)
+        open_homes([one])
     assert caught.value.code == 6
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="did you mean `listen`"):
-        open_homes([home(tmp_path / "one", "lissten = 'x:1'")], None)
+        open_homes([home(tmp_path / "one", "lissten = 'x:1'")])
 
 
 def test_one_key_in_two_directories_is_refused(tmp_path: Path) -> None:
@@ -166,14 +166,14 @@ def test_one_key_in_two_directories_is_refused(tmp_path: Path) -> None:
     (two / keys.KEY_FILE).touch(mode=0o600)
     (two / keys.KEY_FILE).write_bytes((one / keys.KEY_FILE).read_bytes())
     with pytest.raises(StartError, match="same key"):
-        open_homes([one, two], None)
+        open_homes([one, two])
 
 
 def test_listen_overrides_the_setting_of_a_lone_hotspot_only(tmp_path: Path) -> None:
     one, two = home(tmp_path / "one"), home(tmp_path / "two")
-    assert open_homes([one], Endpoint("127.0.0.1", 5))[0].config.listen == Endpoint("127.0.0.1", 5)
+    assert open_homes([one], {"listen": "127.0.0.1:5"})[0].config.listen == Endpoint("127.0.0.1", 5)
     with pytest.raises(StartError, match="--listen is for one hotspot"):
-        open_homes([one, two], Endpoint("127.0.0.1", 5))
+        open_homes([one, two], {"listen": "127.0.0.1:5"})
 
 
 def test_the_windows_are_said_in_words() -> None:

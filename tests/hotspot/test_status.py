@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from hotspot.status import MAX_REQUEST_BYTES, StatusServer
+from hotspot.status import MAX_REQUEST_BYTES, StatusServer, as_json
 from hotspot.status_client import STATUS_FILE, NotRunningError, ask, write_pointer
 
 ID = "80" * 32
 
 
 async def served(request: bytes) -> bytes:
-    server = StatusServer(lambda: {"pid": 1})
-    server.add(ID, lambda: {"hotspot_id": ID})
+    server = StatusServer()
+    server.answer("/", lambda: as_json({"pid": 1}))
+    server.answer(f"/{ID}/status.json", lambda: as_json({"hotspot_id": ID}))
     port = await server.start(0)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -33,17 +34,22 @@ async def served(request: bytes) -> bytes:
     ("request_line", "status", "body"),
     [
         (b"GET / HTTP/1.1", b"200 OK", {"pid": 1}),
-        (b"GET /" + ID.encode() + b" HTTP/1.1", b"200 OK", {"hotspot_id": ID}),
-        (b"GET /other HTTP/1.1", b"404 Not Found", {"error": "no such hotspot in this process"}),
-        (b"GET /\xff HTTP/1.1", b"404 Not Found", {"error": "no such hotspot in this process"}),
+        (b"GET /" + ID.encode() + b"/status.json HTTP/1.1", b"200 OK", {"hotspot_id": ID}),
+        (b"GET /other HTTP/1.1", b"404 Not Found", {"error": "nothing is here"}),
+        (b"GET /\xff HTTP/1.1", b"404 Not Found", {"error": "nothing is here"}),
         (b"POST / HTTP/1.1", b"405 Method Not Allowed", {"error": "only GET"}),
         (b"", b"405 Method Not Allowed", {"error": "only GET"}),
     ],
 )
 def test_answers_get_and_nothing_else(request_line: bytes, status: bytes, body: dict[str, Any]) -> None:
-    head, _, data = asyncio.run(served(request_line + b"\r\n\r\n")).partition(b"\r\n\r\n")
+    head, _, data = asyncio.run(served(request_line + b"\r\nHost: 127.0.0.1:1\r\n\r\n")).partition(b"\r\n\r\n")
     assert status in head
     assert json.loads(data) == body
+
+
+@pytest.mark.parametrize("host", [b"", b"Host: evil.example", b"Host: 127.0.0.1.evil.example", b"Host: a\r\nHost: b"])
+def test_a_web_site_under_another_name_reads_nothing(host: bytes) -> None:
+    assert b"403 Forbidden" in asyncio.run(served(b"GET / HTTP/1.1\r\n" + host + b"\r\n\r\n"))
 
 
 def test_an_endless_request_is_cut_off() -> None:
@@ -52,8 +58,8 @@ def test_an_endless_request_is_cut_off() -> None:
 
 def test_the_command_finds_the_status_by_the_directory_alone(tmp_path: Path) -> None:
     async def act() -> dict[str, Any]:
-        server = StatusServer(dict)
-        server.add(ID, lambda: {"hotspot_id": ID, "epoch": 7})
+        server = StatusServer()
+        server.answer(f"/{ID}/status.json", lambda: as_json({"hotspot_id": ID, "epoch": 7}))
         write_pointer(tmp_path, await server.start(0), ID, "127.0.0.1:1680")
         try:
             return await asyncio.to_thread(ask, tmp_path)
@@ -65,7 +71,7 @@ def test_the_command_finds_the_status_by_the_directory_alone(tmp_path: Path) -> 
 
 def test_another_hotspot_on_the_old_port_is_not_taken_for_this_one(tmp_path: Path) -> None:
     async def act() -> None:
-        server = StatusServer(dict)
+        server = StatusServer()
         write_pointer(tmp_path, await server.start(0), ID, "127.0.0.1:1680")
         try:
             await asyncio.to_thread(ask, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from hotspot.counters import Counters
 from hotspot.epochs import EpochWatcher
-from hotspot.outbox import Outbox, StorageError
+from hotspot.outbox import Change, Outbox, StorageError
 from hotspot.radio.frames import RxFrame
 from hotspot.reports import Report
 from hotspot.witnessing import MAX_WITNESSES_PER_EPOCH, Witnesser
@@ -129,6 +129,18 @@ def test_the_copy_with_the_highest_snr_speaks(path: Path) -> None:
     asyncio.run(act())
 
 
+def test_of_two_copies_with_one_snr_the_stronger_speaks(path: Path) -> None:
+    async def act() -> None:
+        async with ears(path) as e:
+            tag = secrets.token_bytes(21)
+            for rssi_cdb in (-9_000, -4_000, -8_000):
+                e.hear(tag, snr_cdb=1_000, rssi_cdb=rssi_cdb)
+            await e.clock.advance(500)
+            assert [one.rssi_cdb for one in e.records] == [-4_000]
+
+    asyncio.run(act())
+
+
 def test_a_copy_after_half_a_second_changes_nothing(path: Path) -> None:
     async def act() -> None:
         async with ears(path) as e:
@@ -216,13 +228,49 @@ def test_an_epoch_has_a_bounded_number_of_reports(path: Path) -> None:
     asyncio.run(act())
 
 
-def test_a_report_that_cannot_be_stored_is_counted_and_not_sent(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def full_disk(groups: Sequence[Sequence[Change]]) -> list[StorageError]:
+    return [StorageError("full")] * len(groups)
+
+
+def test_a_report_that_cannot_be_stored_in_time_is_counted_and_not_sent(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def act() -> None:
         async with ears(path) as e:
-            monkeypatch.setattr(e.outbox.store, "apply", lambda groups: [StorageError("full")] * len(groups))
+            monkeypatch.setattr(e.outbox.store, "apply", full_disk)
             e.hear()
-            await e.clock.advance(500)
+            await e.clock.advance(PARAMS.epoch.commit_window_ms + 500)
             assert e.stored == []
             assert e.counters.of("witnesses", "not_stored") == 1
+
+    asyncio.run(act())
+
+
+def test_a_disk_with_room_again_before_the_window_ends_costs_no_report(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act() -> None:
+        async with ears(path) as e:
+            with monkeypatch.context() as full:
+                full.setattr(e.outbox.store, "apply", full_disk)
+                e.hear()
+                await e.clock.advance(PARAMS.epoch.commit_window_ms // 2)
+                assert e.stored == []
+            await e.clock.advance(500)
+            assert len(e.stored) == 1
+            assert e.outbox.store.open_reports() == e.stored
+
+    asyncio.run(act())
+
+
+def test_a_frame_reported_before_a_restart_is_not_reported_again_with_other_bytes(path: Path) -> None:
+    async def act() -> None:
+        tag = secrets.token_bytes(21)
+        for expected in ({"stored": 1}, {"reported_before_a_restart": 1}):
+            async with ears(path) as e:
+                e.hear(tag)
+                await e.clock.advance(500)
+                assert e.counters.snapshot()["witnesses"] == expected
+                assert len(e.outbox.store.open_reports()) == 1
 
     asyncio.run(act())

@@ -11,6 +11,7 @@ from typing import Any
 from hotspot.epochs import Anchor, Epoch
 from hotspot.keys import DeviceKey
 from hotspot.outbox import Change, Outbox, Store
+from hotspot.positions.mapper import Nowhere
 from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
 from hotspot.rules import Rules
 from protocol import geo
@@ -53,11 +54,11 @@ def epoch(device: DeviceKey, number: int = EPOCH, seed: bytes = b"\x05" * 32, **
 class Place:
     """A position source that says what a test wants."""
 
-    def __init__(self, cell: CellId | None) -> None:
+    def __init__(self, cell: CellId | Nowhere | None) -> None:
         self.here = cell
 
-    def cell(self) -> CellId | None:
-        return self.here
+    def where(self, registered: CellId) -> CellId | Nowhere:
+        return Nowhere.NO_FIX if self.here is None else self.here
 
 
 def sent(request: TxRequest, now_ms: int) -> TxResult:

@@ -124,6 +124,20 @@ def test_owners_are_paid_what_the_chain_says(demo: Demo) -> None:
     assert wait_for(agrees, ROOT_TIMEOUT_S, "what was minted equal to what was claimed")
 
 
+def test_wifi_hotspots_earn_beside_lora_ones_and_are_on_the_map_as_such(demo: Demo) -> None:
+    def earning() -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/v1/hotspots") as answer:
+            hotspots = json.load(answer)["hotspots"]
+        paid = [one for one in hotspots if int(one["earned_total"]) > 0]
+        wifi = [one for one in paid if one["kind"] == "fixed Wi-Fi"]
+        return (wifi, paid) if len(wifi) >= 2 and len(paid) > len(wifi) else None
+
+    wait_for(lambda: _two_roots(demo), ROOT_TIMEOUT_S, "two roots")
+    wifi, paid = wait_for(earning, ROOT_TIMEOUT_S, "two Wi-Fi hotspots and a LoRa one earning")
+    assert all(one["wifi"] for one in wifi)
+    assert {one["wifi"] for one in paid} == {True, False}
+
+
 def test_the_network_file_checks_out(demo: Demo) -> None:
     assert farfield_json("network", "check", "--network", demo.network)["findings"] == []
 

@@ -5,7 +5,7 @@ import { between, collection, hexagon, over, point } from "./shapes.js";
 import { decibels, weight } from "./text.js";
 
 const FULL = 0.78, DIMMED = 0.13;
-const WIFI_LEVEL = 9;
+export const WIFI_LEVEL = 9;
 
 /** The number a cell is coloured by in a layer; null where there is none. */
 export const valueOf = (cell, layer) => (layer === "weight" ? cell.weight_u : cell.rssi_cdb);

@@ -1,7 +1,7 @@
 // The legend: classes with units and how many cells in view are in each; a class can be switched off. Shapes and marks.
 
 import { shapePath } from "./icons.js";
-import { keyOf } from "./draw.js";
+import { WIFI_LEVEL, keyOf, valueOf } from "./draw.js";
 import { STATUS, classes, edgeOf } from "./palette.js";
 import { count, el } from "./text.js";
 
@@ -21,8 +21,8 @@ const OTHERS = {
 export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
   const counts = new Map();
   for (const cell of cells) counts.set(keyOf(cell, layer), (counts.get(keyOf(cell, layer)) ?? 0) + 1);
-  const wifi = cells.length > 0 && cells.every((cell) => cell.level === 9);
-  const rows = classes(layer, wifi).map((one) => row(one.key, one.label, one.range, swatch(one.color, edgeOf(one.color, theme === "dark"))));
+  const ranges = rangesOf(layer, cells);
+  const rows = classes(layer).map((one, place) => row(one.key, one.label, inBoth(ranges.map((list) => list[place])), swatch(one.color, edgeOf(one.color, theme === "dark"))));
   if (layer === "signal") for (const key of Object.keys(OTHERS)) rows.push(row(key, ...OTHERS[key], plain(key, theme)));
   box.replaceChildren(el("h2", {}, TITLES[layer]), el("div", { class: "classes" }, rows), ...(layer === "weight" ? [weightNote()] : []), marks(theme));
 
@@ -31,11 +31,20 @@ export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
       "button",
       { type: "button", "aria-pressed": String(!hidden.has(key)), "data-class": key, onclick: () => toggled(key), title: "Show or hide" },
       mark,
-      el("span", { class: "label" }, label, range ? el("small", {}, range) : null),
+      el("span", { class: "label" }, label, range ? el("small", { class: range.includes(",") ? "both" : "" }, range) : null),
       el("span", { class: "count" }, count(counts.get(key) ?? 0)),
     );
   }
 }
+
+/** What the classes mean for the radios whose cells are in view: LoRa's, Wi-Fi's, or both; weights mean the same for all. */
+function rangesOf(layer, cells) {
+  const levels = new Set(cells.filter((cell) => valueOf(cell, layer) !== null).map((cell) => cell.level === WIFI_LEVEL));
+  const radios = layer === "weight" || levels.size === 0 ? [false] : [...levels].sort();
+  return radios.map((wifi) => classes(layer, wifi).map((one) => one.range));
+}
+
+const inBoth = (ranges) => (ranges.length === 1 ? ranges[0] : `${ranges.map((one) => one.replace(" dBm", "").replace(" to ", "…")).join(", Wi\u2011Fi ")} dBm`);
 
 function swatch(fill, edge, extra = {}) {
   return el("svg:svg", { class: "swatch", viewBox: "0 0 20 20", "aria-hidden": "true" }, el("svg:path", { d: HEXAGON, fill, stroke: edge, "stroke-width": 1.5, ...extra }));
@@ -59,6 +68,7 @@ function marks(theme) {
     mark("fixed", STATUS.earning, "hotspot, earning"),
     mark("fixed", STATUS.linked, "heard, not paid"),
     mark("fixed", STATUS.silent, "not at work"),
+    mark("wifi", STATUS.earning, "Wi-Fi, earning"),
     mark("mapper", STATUS.earning, "mapper, moving"),
   );
 }

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { controls } from "./controls.js";
-import { drawArea, drawCells, drawFocus, drawGaps, drawHotspots, drawLinks } from "./draw.js";
+import { WIFI_LEVEL, drawArea, drawCells, drawFocus, drawGaps, drawHotspots, drawLinks } from "./draw.js";
 import { drawLegend } from "./legend.js";
 import { CoverageMap, theme } from "./map.js";
 import { areaPanel, cellPanel, hotspotPanel } from "./panel.js";
@@ -189,19 +189,19 @@ function showPanel(content, sentence = "") {
 function draw() {
   if (!map) return;
   const one = known.hotspot, chosen = state.selected;
-  const lit = one?.proves?.length ? new Set([...one.proves, over(one.at, LORA_LEVEL)]) : null;
+  const lit = one?.proves?.length ? new Set([...one.proves, over(one.at, one.wifi ? WIFI_LEVEL : LORA_LEVEL)]) : null;
   const near = one?.connections?.length ? new Set([one.id, ...one.connections.map((other) => other.hotspot)]) : null;
   map.show("cells", drawCells(known.cells, state.layer, theme(), hidden, lit));
   map.show("hotspots", drawHotspots(known.hotspots, near));
   map.show("links", one ? drawLinks(one) : collection([]));
-  map.show("focus", chosen ? drawFocus(chosen.kind === "cell" ? chosen.id : one?.at, levelOf(chosen)) : collection([]));
+  map.show("focus", chosen ? drawFocus(chosen.kind === "cell" ? chosen.id : one?.at, levelOf(chosen, one)) : collection([]));
   map.show("area", drawArea(known.area?.found));
   map.show("gaps", drawGaps(known.area?.found));
   drawView();
   drawFacts();
 }
 
-const levelOf = (chosen) => (chosen.kind === "cell" ? Math.min(getResolution(chosen.id), 9) : LORA_LEVEL);
+const levelOf = (chosen, one) => (chosen.kind === "cell" ? Math.min(getResolution(chosen.id), WIFI_LEVEL) : one?.wifi ? WIFI_LEVEL : LORA_LEVEL);
 
 /** Whatever depends on what is in view. */
 function drawView() {

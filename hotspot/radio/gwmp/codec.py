@@ -29,6 +29,8 @@ VERSIONS = (1, 2)
 HEADER_BYTES = 4
 EUI_BYTES = 8
 MAX_DATAGRAM_BYTES = 65_535
+MAX_PACKETS = 512
+"""Entries of one datagram that are read; an SX1302 sends 255 at most, and no more whole packets fit."""
 
 
 class Identifier(IntEnum):
@@ -43,6 +45,7 @@ class Identifier(IntEnum):
 
 
 WITH_EUI = frozenset({Identifier.PUSH_DATA, Identifier.PULL_DATA, Identifier.TX_ACK})
+KINDS = tuple(Identifier)
 ACKNOWLEDGED_BY = {Identifier.PUSH_DATA: Identifier.PUSH_ACK, Identifier.PULL_DATA: Identifier.PULL_ACK}
 
 
@@ -98,6 +101,8 @@ class PushData:
     indexes: tuple[int, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     stat: Stat | None = None
+    beyond: int = 0
+    """Entries not looked at, because there were more than MAX_PACKETS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,7 @@ def read_header(datagram: bytes) -> Header | Refused:
         return Refused(HeaderProblem.VERSION)
     if datagram[3] > Identifier.TX_ACK:
         return Refused(HeaderProblem.IDENTIFIER)
-    kind = Identifier(datagram[3])
+    kind = KINDS[datagram[3]]
     eui = datagram[HEADER_BYTES : HEADER_BYTES + EUI_BYTES] if kind in WITH_EUI else b""
     if kind in WITH_EUI and len(eui) < EUI_BYTES:
         return Refused(HeaderProblem.SHORT)
@@ -175,14 +180,15 @@ def _read_push_data(header: Header, body: bytes) -> PushData | Refused:
     if not isinstance(entries, list):
         return Refused(BodyProblem.SHAPE, header)
     packets, indexes, dropped = [], [], []
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(entries[:MAX_PACKETS]):
         packet = read_rxpk(entry)
         if isinstance(packet, PacketProblem):
             dropped.append(Dropped(index, packet))
         else:
             packets.append(packet)
             indexes.append(index)
-    return PushData(header, tuple(packets), tuple(indexes), tuple(dropped), read_stat(tree.get("stat")))
+    beyond = max(len(entries) - MAX_PACKETS, 0)
+    return PushData(header, tuple(packets), tuple(indexes), tuple(dropped), read_stat(tree.get("stat")), beyond)
 
 
 def _read_pull_resp(header: Header, body: bytes) -> PullResp | Refused:

@@ -9,7 +9,9 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from hotspot.radio.gwmp.strict_json import decimal_text, is_number, quoted, scaled, text, whole, write
@@ -20,6 +22,10 @@ MAX_LEVEL_DB = 327
 """A level of +-327 dB in hundredths fits the 16 bits a report has for it."""
 MAX_COUNT = 2**53
 MAX_TEXT = 64
+MAX_REMEMBERED = 256
+"""Rates, frequencies and levels remembered with what they mean; the same few come again and again."""
+MAX_ANTENNAS = 16
+"""More entries of one packet's rsig are not looked at."""
 LORA_DATA_RATE = re.compile(r"SF([0-9]{1,2})BW([0-9]{1,4})", re.ASCII)
 CODING_RATE = re.compile(r"4/([5-8])", re.ASCII)
 LR_FHSS_CODING_RATE = re.compile(r"[0-9]/([0-9])", re.ASCII)
@@ -103,9 +109,9 @@ class Rxpk:
     @property
     def best(self) -> Antenna:
         """The reception that speaks for the packet: the antenna with the highest SNR, or the packet's own levels."""
-        heard = [antenna for antenna in self.antennas if antenna.snr_cdb is not None] or self.antennas[:1]
-        if not heard:
+        if not self.antennas:
             return Antenna(0, self.channel, self.rssi_cdb, self.signal_rssi_cdb, self.snr_cdb)
+        heard = [antenna for antenna in self.antennas if antenna.snr_cdb is not None] or self.antennas[:1]
         return max(heard, key=lambda antenna: -(10**6) if antenna.snr_cdb is None else antenna.snr_cdb)
 
     @property
@@ -162,7 +168,7 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
     tmst_us = whole(entry.get("tmst"), 0, MAX_U32)
     crc = CRC_OF_STAT.get(whole(entry.get("stat"), -1, 1))  # type: ignore[arg-type]
     frequency_hz = _frequency_hz(entry.get("freq"))
-    rate = _data_rate(entry)
+    rate = data_rate(entry)
     if tmst_us is None or crc is None or frequency_hz is None or rate is None:
         return PacketProblem.FIELD
     payload = _payload(entry)
@@ -174,7 +180,7 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
         rate=rate,
         crc=crc,
         payload=payload,
-        cr_denominator=_coding_rate(entry.get("codr"), rate.modulation),
+        cr_denominator=coding_rate(entry.get("codr"), rate.modulation),
         channel=whole(entry.get("chan"), 0, MAX_U32),
         rf_chain=whole(entry.get("rfch"), 0, MAX_U32),
         rssi_cdb=_level_cdb(entry.get("rssi")),
@@ -182,29 +188,38 @@ def read_rxpk(entry: object) -> Rxpk | PacketProblem:
         snr_cdb=_level_cdb(entry.get("lsnr")),
         frequency_offset_hz=whole(entry.get("foff"), -MAX_U32, MAX_U32),
         gps_ms=whole(entry.get("tmms"), 0, MAX_COUNT),
-        fine_time_ns=whole(entry.get("ftime"), 0, MAX_U32),
+        fine_time_ns=whole(entry.get("ftime", entry.get("fts")), 0, MAX_U32),
         time=text(entry.get("time"), MAX_TEXT),
         antennas=_antennas(entry.get("rsig")),
     )
 
 
 def _frequency_hz(value: object) -> int | None:
-    if not is_number(value) or value <= 0:  # type: ignore[operator]
-        return None
-    return scaled(value, 6, 0, MAX_FREQUENCY_MHZ)
+    return _frequency_hz_of(value) if is_number(value) else None
+
+
+@lru_cache(MAX_REMEMBERED)
+def _frequency_hz_of(mhz: int | Decimal) -> int | None:
+    return scaled(mhz, 6, 0, MAX_FREQUENCY_MHZ) if mhz > 0 else None
 
 
 def _level_cdb(value: object) -> int | None:
+    if type(value) is Decimal:
+        return _level_cdb_of(value)
     return scaled(value, 2, -MAX_LEVEL_DB, MAX_LEVEL_DB)
 
 
-def _data_rate(entry: dict[str, Any]) -> DataRate | None:
+@lru_cache(MAX_REMEMBERED)
+def _level_cdb_of(level_db: Decimal) -> int | None:
+    return scaled(level_db, 2, -MAX_LEVEL_DB, MAX_LEVEL_DB)
+
+
+def data_rate(entry: dict[str, Any]) -> DataRate | None:
+    """Modulation and data rate of a packet or an order; None if they cannot be read."""
     name, datr = entry.get("modu"), entry.get("datr")
     if name == Modulation.LORA:
-        found = LORA_DATA_RATE.fullmatch(datr) if isinstance(datr, str) else None
-        if found is None or not 5 <= int(found[1]) <= 12 or int(found[2]) == 0:
-            return None
-        return DataRate(Modulation.LORA, spreading_factor=int(found[1]), bandwidth_hz=int(found[2]) * 1_000)
+        label = text(datr, MAX_TEXT)
+        return None if label is None else _lora_rate(label)
     if name == Modulation.FSK:
         bitrate_bps = scaled(datr, 0, 1, MAX_U32)
         return None if bitrate_bps is None else DataRate(Modulation.FSK, bitrate_bps=bitrate_bps)
@@ -214,9 +229,22 @@ def _data_rate(entry: dict[str, Any]) -> DataRate | None:
     return None
 
 
-def _coding_rate(value: object, modulation: Modulation) -> int | None:
-    if not isinstance(value, str):
+@lru_cache(MAX_REMEMBERED)
+def _lora_rate(label: str) -> DataRate | None:
+    found = LORA_DATA_RATE.fullmatch(label)
+    if found is None or not 5 <= int(found[1]) <= 12 or int(found[2]) == 0:
         return None
+    return DataRate(Modulation.LORA, spreading_factor=int(found[1]), bandwidth_hz=int(found[2]) * 1_000)
+
+
+def coding_rate(value: object, modulation: Modulation) -> int | None:
+    """Denominator of a coding rate, 5 to 8; None for OFF, none, or nonsense."""
+    label = text(value, MAX_TEXT)
+    return None if label is None else _coding_rate_of(label, modulation)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _coding_rate_of(value: str, modulation: Modulation) -> int | None:
     pattern = LR_FHSS_CODING_RATE if modulation is Modulation.LR_FHSS else CODING_RATE
     found = pattern.fullmatch(value)
     return int(found[1]) if found else None
@@ -236,6 +264,10 @@ def read_base64(data: object) -> bytes | None:
     """Standard, URL-safe and mixed alphabets, padded or not; None if the text is not base64 at all."""
     if not isinstance(data, str):
         return None
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        pass
     bare = data.translate(STANDARD_ALPHABET)
     bare = bare[:-2] if bare.endswith("==") else bare.removesuffix("=")
     try:
@@ -247,7 +279,7 @@ def read_base64(data: object) -> bytes | None:
 def _antennas(value: object) -> tuple[Antenna, ...]:
     if not isinstance(value, list):
         return ()
-    return tuple(_antenna(at, one) for at, one in enumerate(value) if isinstance(one, dict))
+    return tuple(_antenna(at, one) for at, one in enumerate(value[:MAX_ANTENNAS]) if isinstance(one, dict))
 
 
 def _antenna(at: int, entry: dict[str, Any]) -> Antenna:
@@ -284,7 +316,7 @@ def read_txpk(entry: object) -> Txpk | PacketProblem:
     """An order to transmit, or why it is none."""
     if not isinstance(entry, dict):
         return PacketProblem.FIELD
-    frequency_hz, rate = _frequency_hz(entry.get("freq")), _data_rate(entry)
+    frequency_hz, rate = _frequency_hz(entry.get("freq")), data_rate(entry)
     if frequency_hz is None or rate is None:
         return PacketProblem.FIELD
     payload = _payload(entry)
@@ -299,7 +331,7 @@ def read_txpk(entry: object) -> Txpk | PacketProblem:
         gps_ms=whole(entry.get("tmms"), 0, MAX_COUNT),
         rf_chain=whole(entry.get("rfch"), 0, MAX_U32),
         power_dbm=scaled(entry.get("powe"), 0, -MAX_LEVEL_DB, MAX_LEVEL_DB),
-        cr_denominator=_coding_rate(entry.get("codr"), rate.modulation),
+        cr_denominator=coding_rate(entry.get("codr"), rate.modulation),
         inverted=_flag(entry.get("ipol")),
         preamble_symbols=whole(entry.get("prea"), 0, 65_535),
         deviation_hz=whole(entry.get("fdev"), 0, MAX_U32),

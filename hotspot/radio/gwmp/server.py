@@ -1,32 +1,37 @@
 """The UDP server packet forwarders talk to: it acknowledges first, reads later, and transmits on order.
 
-A forwarder that waits for its acknowledgement hears nothing meanwhile, hence the order. Nothing here is authenticated,
-so the server belongs on the loopback interface or behind a firewall.
+Nothing here is authenticated, so the server belongs on the loopback interface or behind a firewall. What is not for
+this hotspot goes to a `Passage`, if there is one, as the very bytes that came.
 """
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
+from hotspot.radio.frames import RxFrame, TxRequest, TxResult
 from hotspot.radio.gwmp import codec
-from hotspot.radio.gwmp.fields import Crc, DataRate, Modulation, Rxpk, Txpk
-from hotspot.radio.gwmp.forwarder import Endpoint, Forwarder, Forwarders
+from hotspot.radio.gwmp.fields import Crc, Rxpk, Stat
+from hotspot.radio.gwmp.forwarder import Forwarder, Forwarders
+from hotspot.radio.gwmp.orders import UNREADABLE, Answered, Orders, with_token
+from hotspot.radio.gwmp.port import Endpoint, UdpPort
+from hotspot.radio.gwmp.transmitter import Transmitter
 
-RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-TX_ACK_TIMEOUT_MS = 5_000
-"""Forwarders drop an order they cannot read without a word."""
-MAX_POWER_STEPS = 16
-DATAGRAMS, PACKETS, TRANSMISSIONS = "datagrams", "rxpk", "transmissions"
+DATAGRAMS, PACKETS, FORWARDERS = "datagrams", "rxpk", "forwarders"
 CRC_OUTCOMES = {Crc.BAD: "crc_bad", Crc.NONE: "crc_none"}
-TX_POWER = "TX_POWER"
+
+
+class Passage(Protocol):
+    """Whoever takes what forwarders send beyond our own frames; it gets every datagram after it was answered."""
+
+    def pushed(self, header: codec.Header, datagram: bytes, push: codec.PushData | None) -> None:
+        """A PUSH_DATA; None if its body could not be read."""
+
+    def pulled(self, header: codec.Header, datagram: bytes) -> None:
+        """A PULL_DATA of a forwarder that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,21 @@ class ForwarderStatus:
     eui: str
     version: int
     alive: bool
-    seconds_since_pull: int
+    seconds_since_pull: int | None
+    """None: it sends packets but never asks for orders; its `serv_port_down` is wrong."""
     shares_its_eui: bool
+    packets: int
+    seconds_since_packet: int | None
+    counter_restarts: int
+    concentrator: str | None
+    """"SX1302" or "SX1301", as its packets and status look; None while it sent neither."""
+    power_used_dbm: dict[int, int]
+    """Where the concentrator sends with another power than asked for."""
+    stat: Stat | None
+    """What it last said of itself."""
 
 
-class GwmpServer(asyncio.DatagramProtocol):
+class GwmpServer:
     """One UDP port. Frames heard go to `on_frame`, once per copy, in order of arrival."""
 
     def __init__(
@@ -49,208 +64,189 @@ class GwmpServer(asyncio.DatagramProtocol):
         counters: Counters,
         on_frame: Callable[[RxFrame], None],
         transmit_eui: bytes | None = None,
-        transmit_delay_ms: int = 0,
+        transmit_delay_ms: int | None = None,
     ) -> None:
-        """`transmit_delay_ms`: how long the forwarder takes from order to air (80 on SX1302, 1,000 on SX1301)."""
+        """`transmit_delay_ms`: how long the forwarder takes from order to air; None: as its packets look."""
+        self.passage: Passage | None = None
+        self.bound_port: int | None = None
         self._clock = clock
         self._counters = counters
         self._on_frame = on_frame
-        self._transmit_delay_ms = transmit_delay_ms
         self._forwarders = Forwarders(transmit_eui)
-        self._transport: asyncio.DatagramTransport | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self._waiting: dict[bytes, asyncio.Future[codec.TxAck]] = {}
+        self._orders = Orders()
+        self._port = UdpPort(self._acknowledge, self._read, self._count_datagram)
+        self._transmitter = Transmitter(
+            clock, counters, self._forwarders, self._orders, self._port.send, transmit_delay_ms
+        )
+
+    @property
+    def least_delay_ms(self) -> int:
+        """How long before a frame is due it may be ordered: no forwarder takes less."""
+        return self._transmitter.least_delay_ms
 
     async def start(self, host: str, port: int) -> Endpoint:
         """Binds; OSError if the address is taken. Port 0 picks one; the endpoint bound is returned."""
-        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            sock.bind((host, port))
-            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
-        except BaseException:
-            sock.close()
-            raise
-        self._transport = transport
-        bound = sock.getsockname()
-        return bound[0], bound[1]
+        bound = self._port.open(host, port)
+        self.bound_port = bound[1]
+        return bound
 
     def stop(self) -> None:
         """Closes the port; orders still waiting for an answer end as timeouts."""
-        for answer in self._waiting.values():
-            answer.cancel()
-        if self._transport is not None:
-            self._transport.close()
+        self._transmitter.stop()
+        self._port.close()
 
     def forwarders(self) -> list[ForwarderStatus]:
-        """Every forwarder that pulled, in the order they came."""
+        """Every forwarder, in the order they came."""
         now_ms = self._clock.monotonic_ms()
-        return [
-            ForwarderStatus(
-                eui=one.eui.hex(),
-                version=one.version,
-                alive=one.is_alive(now_ms),
-                seconds_since_pull=(now_ms - one.last_pull_ms) // 1_000,
-                shares_its_eui=one.shares_its_eui(now_ms),
-            )
-            for one in self._forwarders.all()
-        ]
+        return [_status(one, now_ms) for one in self._forwarders.all()]
 
     # --- datagrams in ---------------------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: Endpoint) -> None:
         """Acknowledges, counts and takes in one datagram; never raises for what a peer sent."""
+        work = self._acknowledge(data, addr)
+        if work is not None:
+            self._read(work)
+
+    def _count_datagram(self, outcome: str) -> None:
+        self._counters.count(DATAGRAMS, outcome)
+
+    def _acknowledge(self, data: bytes, address: Endpoint) -> tuple[codec.Header, bytes, Endpoint] | None:
         header = codec.read_header(data)
         if isinstance(header, codec.Refused):
-            self._counters.count(DATAGRAMS, header.reason)
-            return
-        self._send(header.ack, addr)
-        datagram = codec.read_body(header, data)
-        if isinstance(datagram, codec.Refused):
-            self._counters.count(DATAGRAMS, datagram.reason)
-            return
-        self._counters.count(DATAGRAMS, self._take(datagram, addr))
+            self._count_datagram(header.reason)
+            return None
+        ack = header.ack
+        if ack is not None:
+            self._port.send(ack, address)
+        return header, data, address
 
-    def error_received(self, exc: Exception) -> None:
-        self._counters.count(DATAGRAMS, "socket_error")
-
-    def _send(self, data: bytes | None, address: Endpoint) -> None:
-        if data is not None and self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(data, address)
-
-    def _take(self, datagram: codec.Datagram, address: Endpoint) -> str:
-        header = datagram.header
-        if isinstance(datagram, codec.PushData):
-            self._take_packets(datagram)
-        elif isinstance(datagram, codec.TxAck):
-            return self._take_answer(datagram)
+    def _read(self, work: tuple[codec.Header, bytes, Endpoint]) -> None:
+        header, data, address = work
+        if header.kind is codec.Identifier.PUSH_DATA:
+            outcome = self._take_push(header, data)
         elif header.kind is codec.Identifier.PULL_DATA:
-            known = self._forwarders.pulled(header.eui, header.version, address, self._clock.monotonic_ms())
-            if known is None:
-                return "too_many_forwarders"
+            outcome = self._take_pull(header, data, address)
+        elif header.kind is codec.Identifier.TX_ACK:
+            outcome = self._take_answer(header, data)
         else:
-            return "not_for_a_server"
-        return header.kind.name
+            outcome = "not_for_a_server"
+        self._count_datagram(outcome)
 
-    def _take_answer(self, answer: codec.TxAck) -> str:
-        waiting = self._waiting.get(answer.header.token + answer.header.eui)
-        if waiting is None or waiting.done():
-            return "tx_ack_unasked"
-        waiting.set_result(answer)
-        return answer.header.kind.name
-
-    def _take_packets(self, push: codec.PushData) -> None:
+    def _take_push(self, header: codec.Header, data: bytes) -> str:
+        push = codec.read_body(header, data)
+        if self.passage is not None:
+            self.passage.pushed(header, data, push if isinstance(push, codec.PushData) else None)
+        if not isinstance(push, codec.PushData):
+            return push.reason if isinstance(push, codec.Refused) else header.kind.name
+        forwarder = self._forwarders.pushed(header.eui, header.version, self._clock.monotonic_ms())
+        if forwarder is not None and push.stat is not None:
+            forwarder.stat = push.stat
         for dropped in push.dropped:
             self._counters.count(PACKETS, dropped.reason)
+        if push.beyond:
+            self._counters.count(PACKETS, "too_many", push.beyond)
         for packet in push.packets:
-            frame = self._frame(push.header.eui, packet)
+            frame = self._frame(header.eui, forwarder, packet)
             if isinstance(frame, str):
                 self._counters.count(PACKETS, frame)
             else:
                 self._on_frame(frame)
+        return header.kind.name
 
-    def _frame(self, eui: bytes, packet: Rxpk) -> RxFrame | str:
-        best = packet.best
+    def _take_pull(self, header: codec.Header, data: bytes, address: Endpoint) -> str:
+        now_ms = self._clock.monotonic_ms()
+        self._orders.expire(now_ms)
+        known = self._forwarders.get(header.eui)
+        shared_before = known is not None and known.shares_its_eui(now_ms)
+        forwarder = self._forwarders.pulled(header.eui, header.version, address, now_ms)
+        if forwarder is None:
+            return "too_many_forwarders"
+        if forwarder.shares_its_eui(now_ms) and not shared_before:
+            self._counters.count(FORWARDERS, "shared_eui")
+        if self.passage is not None:
+            self.passage.pulled(header, data)
+        return header.kind.name
+
+    def _take_answer(self, header: codec.Header, data: bytes) -> str:
+        body = codec.read_body(header, data)
+        answer = body if isinstance(body, codec.TxAck) else codec.TxAck(header, error=UNREADABLE)
+        asked = self._orders.answer(answer, data)
+        if isinstance(body, codec.Refused):
+            return body.reason
+        return header.kind.name if asked else "tx_ack_unasked"
+
+    def _frame(self, eui: bytes, forwarder: Forwarder | None, packet: Rxpk) -> RxFrame | str:
+        now_ms = self._clock.monotonic_ms()
+        if forwarder is not None:
+            restarts = forwarder.counter_restarts
+            if not forwarder.heard(packet, now_ms):
+                return "repeated"
+            if forwarder.counter_restarts > restarts:
+                self._counters.count(FORWARDERS, "counter_restarted")
         if packet.crc is not Crc.OK:
             return CRC_OUTCOMES[packet.crc]
-        if packet.rate.spreading_factor is None or packet.rate.bandwidth_hz is None:
+        rate, best = packet.rate, packet.best
+        if rate.spreading_factor is None or rate.bandwidth_hz is None:
             return "not_lora"
-        if best.rssi_cdb is None or best.snr_cdb is None:
+        rssi_cdb = best.signal_rssi_cdb if best.rssi_cdb is None else best.rssi_cdb
+        if rssi_cdb is None or best.snr_cdb is None:
             return "no_level"
-        forwarder = self._forwarders.get(eui)
-        if forwarder is not None and forwarder.is_repeated(packet.tmst_us, packet.payload):
-            return "repeated"
         return RxFrame(
             payload=packet.payload,
             frequency_hz=packet.frequency_hz,
-            spreading_factor=packet.rate.spreading_factor,
-            bandwidth_hz=packet.rate.bandwidth_hz,
-            rssi_cdb=best.rssi_cdb,
+            spreading_factor=rate.spreading_factor,
+            bandwidth_hz=rate.bandwidth_hz,
+            rssi_cdb=rssi_cdb,
             snr_cdb=best.snr_cdb,
             received_at_ms=self._clock.now_ms(),
-            received_monotonic_ms=self._clock.monotonic_ms(),
+            received_monotonic_ms=now_ms,
             tmst_us=packet.tmst_us,
             fine_time_ns=packet.fine_time_ns,
             gateway=eui,
         )
 
-    # --- transmissions out ----------------------------------------------------------------------------------
+    # --- orders out -----------------------------------------------------------------------------------------
+
+    def relay(self, eui: bytes, order: bytes, answered: Answered) -> bool:
+        """Sends another's PULL_RESP to this forwarder, its token alone replaced; False if that cannot be done now."""
+        now_ms = self._clock.monotonic_ms()
+        forwarder = self._forwarders.get(eui)
+        if forwarder is None or forwarder.address is None or not forwarder.is_alive(now_ms):
+            return False
+        token = self._orders.place(eui, answered, now_ms)
+        if token is None:
+            return False
+        sent = self._port.send(with_token(order, token), forwarder.address)
+        if not sent:
+            self._orders.withdraw(eui, token)
+        return sent
+
+    def milliseconds_until(self, eui: bytes, tmst_us: int) -> int | None:
+        """How far ahead a value of this forwarder's counter lies; None while no packet has told."""
+        forwarder = self._forwarders.get(eui)
+        return None if forwarder is None else forwarder.counter.milliseconds_until(tmst_us, self._clock.monotonic_ms())
 
     async def transmit(self, request: TxRequest) -> TxResult:
         """Sends one frame at once; waits for the forwarder's answer, 5 s at most. Never two at a time."""
-        async with self._one_at_a_time:
-            result = await self._transmit(request)
-        self._counters.count(TRANSMISSIONS, result.reason or result.state)
-        return result
-
-    async def _transmit(self, request: TxRequest) -> TxResult:
-        forwarder = self._forwarders.transmitter(self._clock.monotonic_ms())
-        if forwarder is None:
-            return TxResult(TxState.NO_FORWARDER)
-        power_dbm = forwarder.power_used_dbm.get(request.power_dbm, request.power_dbm)
-        if power_dbm > request.power_dbm:
-            return TxResult(TxState.REFUSED, "least_power_is_too_much")
-        result = TxResult(TxState.REFUSED, TX_POWER)
-        for _ in range(MAX_POWER_STEPS):
-            if power_dbm < request.least_power_dbm:
-                break
-            result = await self._order(forwarder, request, power_dbm)
-            if result.state is TxState.SENT:
-                forwarder.power_used_dbm[request.power_dbm] = -(-result.power_cdb // 100)
-            if result.reason != TX_POWER:
-                break
-            power_dbm -= 1  # forwarders for SX1301 refuse what is not in their table, instead of going below
-        return result
-
-    async def _order(self, forwarder: Forwarder, request: TxRequest, power_dbm: int) -> TxResult:
-        starts_at_ms = self._clock.now_ms() + self._transmit_delay_ms
-        if starts_at_ms > request.latest_start_ms:
-            return TxResult(TxState.LATE)
-        token = secrets.token_bytes(2)
-        header = codec.Header(forwarder.version, token, codec.Identifier.PULL_RESP)
-        key, answer = token + forwarder.eui, asyncio.get_running_loop().create_future()
-        self._waiting[key] = answer
-        try:
-            self._send(codec.encode(codec.PullResp(header, _order_of(request, power_dbm))), forwarder.address)
-            if forwarder.version == 1:
-                return TxResult(TxState.SENT, "unanswered_version_1", power_dbm * 100, starts_at_ms)
-            return _result(await self._answer(answer), power_dbm, starts_at_ms)
-        finally:
-            del self._waiting[key]
-
-    async def _answer(self, answer: asyncio.Future[codec.TxAck]) -> codec.TxAck | None:
-        timer = asyncio.ensure_future(self._clock.sleep_ms(TX_ACK_TIMEOUT_MS))
-        waits: set[asyncio.Future[Any]] = {answer, timer}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-        return answer.result() if answer.done() and not answer.cancelled() else None
+        return await self._transmitter.transmit(request)
 
 
-def _order_of(request: TxRequest, power_dbm: int) -> Txpk:
-    rate = DataRate(Modulation.LORA, spreading_factor=request.spreading_factor, bandwidth_hz=request.bandwidth_hz)
-    return Txpk(
-        frequency_hz=request.frequency_hz,
-        rate=rate,
-        payload=request.payload,
-        immediate=True,
-        rf_chain=0,
-        power_dbm=power_dbm,
-        cr_denominator=5,
-        inverted=False,
-        preamble_symbols=8,
-        no_crc=False,
+def _status(one: Forwarder, now_ms: int) -> ForwarderStatus:
+    return ForwarderStatus(
+        eui=one.eui.hex(),
+        version=one.version,
+        alive=one.is_alive(now_ms),
+        seconds_since_pull=_seconds_since(one.last_pull_ms, now_ms),
+        shares_its_eui=one.shares_its_eui(now_ms),
+        packets=one.packets,
+        seconds_since_packet=_seconds_since(one.last_packet_ms, now_ms),
+        counter_restarts=one.counter_restarts,
+        concentrator=one.concentrator,
+        power_used_dbm={asked: used for asked, used in one.power_used_dbm.items() if asked != used},
+        stat=one.stat,
     )
 
 
-def _result(answer: codec.TxAck | None, power_dbm: int, starts_at_ms: int) -> TxResult:
-    if answer is None:
-        return TxResult(TxState.TIMEOUT)
-    if answer.error is not None:
-        return TxResult(TxState.REFUSED, answer.error)
-    used_cdb = power_dbm * 100
-    if answer.warning == TX_POWER and answer.value_cdb is not None:
-        used_cdb = answer.value_cdb
-    return TxResult(TxState.SENT, power_cdb=used_cdb, started_at_ms=starts_at_ms)
+def _seconds_since(then_ms: int | None, now_ms: int) -> int | None:
+    return None if then_ms is None else (now_ms - then_ms) // 1_000

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.fields import Antenna, Crc, DataRate, Modulation, Rxpk, Stat, Txpk
+from tests.hotspot.radio.hostile import SEEDS, mutated
 
 VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors" / "gwmp.json"
 
@@ -208,42 +209,6 @@ def test_reads_back_what_it_wrote(datagram: codec.Datagram) -> None:
 
 # --- hostile input --------------------------------------------------------------------------------------------
 
-SEEDS = [
-    b'\x02\x01\x02\x00AAAAAAAA{"rxpk":[{"tmst":1,"chan":0,"rfch":0,"freq":868.100000,"stat":1,"modu":"LORA",'
-    b'"datr":"SF7BW125","codr":"4/5","lsnr":-7.25,"rssi":-100,"size":3,"data":"4PoB"}],"stat":{"rxnb":1}}',
-    b'\x02\x01\x02\x05AAAAAAAA{"txpk_ack":{"warn":"TX_POWER","value":12}}',
-    b'\x02\x01\x02\x03{"txpk":{"imme":true,"freq":868.1,"rfch":0,"powe":14,"modu":"LORA","datr":"SF7BW125",'
-    b'"codr":"4/5","size":3,"data":"4PoB"}}',
-]
-FRAGMENTS = [
-    b"1e999999999999999999",
-    b"-",
-    b"9" * 5000,
-    b"[" * 3000,
-    b'"\\ud800"',
-    b"null",
-    b"\xff",
-    b'":',
-    b"1e400",
-    b"\0",
-]
-
-
-def mutated(source: random.Random, datagram: bytes) -> bytes:
-    data = bytearray(datagram)
-    for _ in range(source.randint(1, 4)):
-        at = source.randrange(len(data) + 1)
-        match source.randrange(4):
-            case 0 if data:
-                data[at % len(data)] ^= 1 << source.randrange(8)
-            case 1:
-                data[at:at] = source.choice(FRAGMENTS)
-            case 2:
-                del data[at : at + source.randint(1, 40)]
-            case _:
-                data[at : at + 8] = source.choice(FRAGMENTS)
-    return bytes(data)
-
 
 def test_ten_thousand_mutated_datagrams_give_values_or_reasons() -> None:
     source = random.Random(868)
@@ -252,6 +217,11 @@ def test_ten_thousand_mutated_datagrams_give_values_or_reasons() -> None:
     assert codec.Refused in kinds
     assert codec.PushData in kinds
     assert all(isinstance(result, codec.Datagram | codec.Refused) for result in results)
+
+
+def test_text_that_cannot_be_written_again_is_not_taken() -> None:
+    body = b'{"stat":{"time":"\\ud800","rxnb":1}}'
+    assert codec.decode(b"\x02\x00\x00\x00AAAAAAAA" + body).stat == Stat(received=1)  # type: ignore[union-attr]
 
 
 @given(st.binary(max_size=200))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,10 +16,12 @@ import pytest
 from hotspot.counters import Counters
 from hotspot.radio.frames import RxFrame, TxRequest, TxState
 from hotspot.radio.gwmp import codec
-from hotspot.radio.gwmp.fields import Antenna, Crc, DataRate, Modulation, Txpk
+from hotspot.radio.gwmp.fields import Antenna, Crc, DataRate, Modulation, Stat, Txpk
+from hotspot.radio.gwmp.orders import MAX_OPEN_ORDERS
 from hotspot.radio.gwmp.server import GwmpServer
 from tests.hotspot.clocks import ManualClock, settle, until
-from tests.hotspot.radio.test_codec import SEEDS, mutated, vectors
+from tests.hotspot.radio.hostile import SEEDS, mutated
+from tests.hotspot.radio.test_codec import vectors
 from tests.hotspot.virtual_forwarder import NO_HEADER, VirtualForwarder, lora_packet, refused, silent
 
 REGRESSIONS = Path(__file__).parents[2] / "regressions"
@@ -47,7 +51,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(transmit_eui: bytes | None = None, delay_ms: int = 0) -> AsyncIterator[Bench]:
+async def bench(transmit_eui: bytes | None = None, delay_ms: int | None = 0) -> AsyncIterator[Bench]:
     clock, counters, frames = ManualClock(), Counters(), []
     server = GwmpServer(clock, counters, frames.append, transmit_eui, delay_ms)
     endpoint = await server.start("127.0.0.1", 0)
@@ -144,6 +148,104 @@ def test_a_datagram_sent_twice_is_one_frame() -> None:
             await b.pushed(forwarder, packet)
             assert len(b.frames) == 1
             assert b.counters.of("rxpk", "repeated") == 1
+
+    asyncio.run(scene())
+
+
+def test_the_better_copy_of_a_near_transmitter_is_not_taken_for_a_repetition() -> None:
+    """Real receptions: a ghost on another channel has the very counter value of the frame it is a ghost of."""
+
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            ghost = lora_packet(b"\xe0", tmst_us=5, frequency_hz=867_500_000, snr_cdb=-1_620, rssi_cdb=-11_500)
+            true = lora_packet(b"\xe0", tmst_us=5, snr_cdb=1_000, rssi_cdb=-3_000)
+            await b.pushed(forwarder, ghost, true)
+            await b.pushed(forwarder, ghost, true)
+            assert [frame.snr_cdb for frame in b.frames] == [-1_620, 1_000]
+            assert b.counters.of("rxpk", "repeated") == 2
+
+    asyncio.run(scene())
+
+
+def test_a_counter_that_jumps_was_started_again_and_one_that_wraps_was_not() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            await b.pushed(forwarder, lora_packet(b"\xe0", tmst_us=2**32 - 500_000))
+            await b.clock.advance(1_000)
+            await b.pushed(forwarder, lora_packet(b"\xe0", tmst_us=500_000))
+            assert b.counters.of("forwarders", "counter_restarted") == 0
+            assert b.server.milliseconds_until(forwarder.eui, 1_500_000) == 1_000
+            assert b.server.milliseconds_until(forwarder.eui, 2**32 - 500_000) == -1_000
+            await b.clock.advance(60_000)
+            await b.pushed(forwarder, lora_packet(b"\xe0", tmst_us=3_000_000))
+            assert b.counters.of("forwarders", "counter_restarted") == 1
+            assert [one.counter_restarts for one in b.server.forwarders()] == [1]
+
+    asyncio.run(scene())
+
+
+def test_a_level_of_the_signal_alone_is_a_level() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            await b.pushed(forwarder, lora_packet(b"\xe0", rssi_cdb=None, signal_rssi_cdb=-8_000))
+            assert [frame.rssi_cdb for frame in b.frames] == [-8_000]
+
+    asyncio.run(scene())
+
+
+def test_a_forwarder_that_never_asks_for_orders_is_shown_and_does_not_transmit() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            await b.pushed(forwarder, lora_packet(b"\xe0"))
+            shown = b.server.forwarders()[0]
+            assert (shown.alive, shown.seconds_since_pull, shown.packets) == (False, None, 1)
+            assert (await b.server.transmit(b.request())).state is TxState.NO_FORWARDER
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("offset_hz", "delay_ms", "name"), [(-1_200, 80, "SX1302"), (None, 1_000, "SX1301")])
+def test_a_frame_starts_when_the_forwarders_program_starts_it(offset_hz: int | None, delay_ms: int, name: str) -> None:
+    async def scene() -> None:
+        async with bench(delay_ms=None) as b, VirtualForwarder(b.endpoint) as forwarder:
+            await b.pulled(forwarder)
+            assert (await b.server.transmit(b.request())).started_at_ms == b.clock.now_ms() + 80
+            await b.pushed(forwarder, lora_packet(b"\xe0", frequency_offset_hz=offset_hz))
+            header = forwarder.header(codec.Identifier.PUSH_DATA)
+            forwarder.push_bytes(codec.encode(codec.PushData(header, stat=Stat(received=1))))
+            await until(lambda: b.server.forwarders()[0].stat)
+            assert (await b.server.transmit(b.request())).started_at_ms == b.clock.now_ms() + delay_ms
+            assert [one.concentrator for one in b.server.forwarders()] == [name]
+
+    asyncio.run(scene())
+
+
+def test_shows_what_a_forwarder_says_of_itself() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            header = forwarder.header(codec.Identifier.PUSH_DATA)
+            stat = Stat(received=7, temperature_tenths=235)
+            forwarder.push_bytes(codec.encode(codec.PushData(header, stat=stat)))
+            await until(lambda: b.server.forwarders())
+            assert b.server.forwarders()[0].stat == stat
+
+    asyncio.run(scene())
+
+
+def test_everything_that_arrived_is_acknowledged_before_any_of_it_is_read() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            acknowledged_at_first_frame: list[int] = []
+            b.server._on_frame = lambda frame: acknowledged_at_first_frame.append(len(forwarder.up.received))
+            raw = [lora_packet(bytes([at])) for at in range(20)]
+            with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as plain:
+                plain.connect(b.endpoint)
+                for packet in raw:
+                    header = forwarder.header(codec.Identifier.PUSH_DATA)
+                    plain.send(codec.encode(codec.PushData(header, (packet,), (0,))))
+                await until(lambda: len(acknowledged_at_first_frame) == 20)
+                plain.setblocking(False)
+                assert [plain.recv(100)[3] for _ in range(20)] == [codec.Identifier.PUSH_ACK] * 20
 
     asyncio.run(scene())
 
@@ -246,6 +348,21 @@ def test_a_forwarder_that_stopped_pulling_does_not_transmit() -> None:
     asyncio.run(scene())
 
 
+def test_a_forwarder_that_pulls_once_a_minute_stays_and_an_outage_is_no_interval() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            for pause_ms in (60_000, 60_000, 179_000):
+                await b.pulled(forwarder)
+                await b.clock.advance(pause_ms)
+            assert [one.alive for one in b.server.forwarders()] == [True]
+            await b.clock.advance(3_600_000)
+            await b.pulled(forwarder)
+            await b.clock.advance(181_000)
+            assert [one.alive for one in b.server.forwarders()] == [False]
+
+    asyncio.run(scene())
+
+
 def test_the_configured_forwarder_transmits() -> None:
     async def scene() -> None:
         chosen = b"\x02CHOSEN!"
@@ -277,7 +394,7 @@ def test_the_first_forwarder_keeps_transmitting_when_another_comes() -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("error", ["TOO_LATE", "TOO_EARLY", "COLLISION_PACKET", "TX_FREQ", "GPS_UNLOCKED", "VENDOR_42"])
+@pytest.mark.parametrize("error", ["TOO_LATE", "TOO_EARLY", "TX_FREQ", "GPS_UNLOCKED", "VENDOR_42"])
 def test_a_refusal_is_a_value_with_its_code(error: str) -> None:
     async def scene() -> None:
         async with bench() as b, VirtualForwarder(b.endpoint, answer=refused(error)) as forwarder:
@@ -394,5 +511,128 @@ def test_names_two_boxes_that_share_one_eui() -> None:
             for forwarder in (first, second) * 3:
                 await b.pulled(forwarder)
             assert [one.shares_its_eui for one in b.server.forwarders()] == [True]
+
+    asyncio.run(scene())
+
+
+def test_two_boxes_that_share_one_eui_are_counted_once_while_it_lasts() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as first, VirtualForwarder(b.endpoint) as second:
+            for forwarder in (first, second) * 5:
+                await b.pulled(forwarder)
+            assert b.counters.of("forwarders", "shared_eui") == 1
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("error", ["COLLISION_PACKET", "COLLISION_BEACON"])
+def test_a_frame_that_met_a_queued_downlink_is_tried_once_more(error: str) -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=refused(error)) as forwarder:
+            await b.pulled(forwarder)
+            result = asyncio.ensure_future(b.server.transmit(b.request()))
+            await until(lambda: b.counters.of("datagrams", "TX_ACK") == 1)
+            await b.clock.advance(700)
+            await until(result.done)
+            assert (result.result().state, result.result().reason) == (TxState.REFUSED, error)
+            assert len(forwarder.orders) == 2
+
+    asyncio.run(scene())
+
+
+def test_a_code_that_is_no_name_becomes_one() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=refused("é <b>")) as forwarder:
+            await b.pulled(forwarder)
+            assert (await b.server.transmit(b.request())).reason == "OTHER_CODE"
+
+    asyncio.run(scene())
+
+
+def test_a_stopped_server_ends_a_waiting_order() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=silent) as forwarder:
+            await b.pulled(forwarder)
+            result = asyncio.ensure_future(b.server.transmit(b.request()))
+            await until(lambda: forwarder.orders)
+            b.server.stop()
+            assert (await result).state is TxState.TIMEOUT
+
+    asyncio.run(scene())
+
+
+def test_an_answer_that_cannot_be_read_is_one_all_the_same() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=refused("\ud800")) as forwarder:
+            await b.pulled(forwarder)
+            result = await b.server.transmit(b.request())
+            assert (result.state, result.reason) == (TxState.REFUSED, "UNREADABLE_ANSWER")
+            assert b.counters.of("datagrams", "FIELD") == 1
+
+    asyncio.run(scene())
+
+
+# --- orders of others -----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Asker:
+    """Keeps the answers to what it had relayed."""
+
+    answers: list[tuple[codec.TxAck | None, bytes]] = dataclasses.field(default_factory=list)
+
+    def take(self, answer: codec.TxAck | None, datagram: bytes) -> None:
+        self.answers.append((answer, datagram))
+
+
+ORDER = b'\x02\xaa\xbb\x03{"txpk":{"imme":true,"vendor":[1, 2],"freq":868.1,"prea":null}}'
+
+
+def test_relays_an_order_byte_for_byte_under_a_token_of_its_own() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint) as forwarder:
+            await b.pulled(forwarder)
+            asker = Asker()
+            assert b.server.relay(forwarder.eui, ORDER, asker.take)
+            await until(lambda: len(forwarder.down.received) == 2)
+            arrived = forwarder.down.received[1]
+            assert (arrived[:1], arrived[3:]) == (ORDER[:1], ORDER[3:])
+            answer = b"\x02" + arrived[1:3] + b"\x05" + forwarder.eui + b'{"txpk_ack":{"error":"TX_FREQ"}}\0'
+            forwarder.push_bytes(answer)
+            await until(lambda: asker.answers)
+            told, datagram = asker.answers[0]
+            assert told is not None and told.error == "TX_FREQ"
+            assert datagram == answer
+
+    asyncio.run(scene())
+
+
+def test_tells_that_a_relayed_order_got_no_answer() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=silent) as forwarder:
+            await b.pulled(forwarder)
+            asker = Asker()
+            b.server.relay(forwarder.eui, ORDER, asker.take)
+            await b.clock.advance(5_000)
+            await b.pulled(forwarder)
+            assert asker.answers == [(None, b"")]
+
+    asyncio.run(scene())
+
+
+def test_relays_nothing_to_a_forwarder_that_is_not_there() -> None:
+    async def scene() -> None:
+        async with bench() as b:
+            assert not b.server.relay(b"\x02NOBODY.", ORDER, Asker().take)
+
+    asyncio.run(scene())
+
+
+def test_relays_no_more_than_a_bounded_number_of_unanswered_orders() -> None:
+    async def scene() -> None:
+        async with bench() as b, VirtualForwarder(b.endpoint, answer=silent) as forwarder:
+            await b.pulled(forwarder)
+            relayed = [b.server.relay(forwarder.eui, ORDER, Asker().take) for _ in range(MAX_OPEN_ORDERS + 1)]
+            assert relayed == [True] * MAX_OPEN_ORDERS + [False]
 
     asyncio.run(scene())

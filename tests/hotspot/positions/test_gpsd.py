@@ -9,19 +9,29 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from hotspot.config import Config
 from hotspot.counters import Counters
-from hotspot.position import Fix, Gpsd, NoFix, read_line
+from hotspot.positions import Mapper, Nowhere
+from hotspot.positions.fix import Fix, NoFix, Trouble
+from hotspot.positions.gpsd import Gpsd, read_line
 from protocol.geo import cell_at
+from protocol.ids import CellId
 from tests.hotspot.clocks import ManualClock, settle, until
 from tests.hotspot.fake_gpsd import FakeGpsd, tpv
 
+FAR_HOME = cell_at(0.5, 0.5, 10)
 ULM = (48.398412345678901, 9.991512345678901)
 
 
 class Following:
     def __init__(self, gpsd: FakeGpsd, device: str | None = None, resolution: int = 9) -> None:
         self.clock, self.counters, self.gpsd = ManualClock(), Counters(), gpsd
-        self.source = Gpsd(gpsd.endpoint, device, resolution, self.clock, self.counters)
+        self.gps = Gpsd(gpsd.endpoint, device, self.clock)
+        config = Config(mapper_resolution=resolution)
+        self.source = Mapper(self.gps, config, {}, self.clock, self.counters)
+
+    def cell(self) -> CellId | Nowhere:
+        return self.source.where(FAR_HOME)
 
     async def told(self, message: dict[str, object] | bytes, outcome: str) -> None:
         before = self.counters.of("position", outcome)
@@ -48,7 +58,35 @@ def test_the_latest_fix_becomes_a_cell_of_the_chosen_resolution(resolution: int)
         async with following(resolution=resolution) as one:
             await one.told(tpv(0.0, 0.0), "fix")
             await one.told(tpv(*ULM), "fix")
-            assert one.source.cell() == cell_at(*ULM, resolution)
+            assert one.cell() == cell_at(*ULM, resolution)
+
+    asyncio.run(scene())
+
+
+def test_a_position_that_is_not_exact_is_no_position() -> None:
+    async def scene() -> None:
+        async with following() as one:
+            await one.told(tpv(*ULM, eph=3.5), "fix")
+            await one.told(tpv(*ULM, eph=400.0), NoFix.INACCURATE)
+            assert one.cell() is Nowhere.NO_FIX
+
+    asyncio.run(scene())
+
+
+def test_says_what_it_follows_and_that_it_does_not_answer() -> None:
+    async def scene() -> None:
+        clock, counters = ManualClock(), Counters()
+        gone = FakeGpsd()
+        async with gone:
+            endpoint = gone.endpoint
+        source = Mapper(Gpsd(endpoint, "/dev/mine", clock), Config(), {}, clock, counters)
+        task = asyncio.ensure_future(source.run())
+        await until(lambda: counters.of("position", Trouble.UNREACHABLE))
+        told = source.snapshot(None)
+        assert told["source"] == f"gpsd at {endpoint} (/dev/mine)"
+        assert (told["connected"], told["last"], told["cell"]) == (False, "unreachable", None)
+        task.cancel()
+        await settle()
 
     asyncio.run(scene())
 
@@ -59,9 +97,9 @@ def test_asks_for_its_own_receiver_and_ignores_others() -> None:
             request = json.loads(one.gpsd.requests[0].removeprefix(b"?WATCH=").strip().removesuffix(b";"))
             assert request == {"enable": True, "json": True, "device": "/dev/mine"}
             await one.told(tpv(*ULM, device="/dev/other"), NoFix.OTHER)
-            assert one.source.cell() is None
+            assert one.cell() is Nowhere.NO_FIX
             await one.told(tpv(*ULM, device="/dev/mine"), "fix")
-            assert one.source.cell() == cell_at(*ULM, 9)
+            assert one.cell() == cell_at(*ULM, 9)
 
     asyncio.run(scene())
 
@@ -71,7 +109,7 @@ def test_a_lost_fix_is_no_position() -> None:
         async with following() as one:
             await one.told(tpv(*ULM), "fix")
             await one.told({"class": "TPV", "device": "/dev/ttyACM0", "mode": 1}, NoFix.LOST)
-            assert one.source.cell() is None
+            assert one.cell() is Nowhere.NO_FIX
 
     asyncio.run(scene())
 
@@ -81,9 +119,9 @@ def test_an_old_fix_is_no_position() -> None:
         async with following() as one:
             await one.told(tpv(*ULM), "fix")
             await one.clock.advance(10_000)
-            assert one.source.cell() is not None
+            assert one.cell() == cell_at(*ULM, 9)
             await one.clock.advance(1)
-            assert one.source.cell() is None
+            assert one.cell() is Nowhere.STALE
 
     asyncio.run(scene())
 
@@ -92,11 +130,11 @@ def test_connects_again_after_gpsd_went_away() -> None:
     async def scene() -> None:
         async with following() as one:
             one.gpsd.drop()
-            await until(lambda: one.counters.of("position", "closed"))
+            await until(lambda: one.counters.of("position", Trouble.CLOSED))
             await one.clock.advance(30_000)
             await until(lambda: one.gpsd.writers)
             await one.told(tpv(*ULM), "fix")
-            assert one.source.cell() == cell_at(*ULM, 9)
+            assert one.cell() == cell_at(*ULM, 9)
 
     asyncio.run(scene())
 
@@ -105,7 +143,7 @@ def test_an_endless_line_ends_the_connection_and_is_counted() -> None:
     async def scene() -> None:
         async with following() as one:
             await one.told(b"x" * 200_000, NoFix.MALFORMED)
-            await until(lambda: not one.source.connected)
+            await until(lambda: not one.gps.connected)
 
     asyncio.run(scene())
 

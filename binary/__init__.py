@@ -1,0 +1,1 @@
+"""Building Farfield's hotspot as one file: `make binary`."""

@@ -1,0 +1,113 @@
+"""farfield hotspot init: a directory with settings. To listen it needs nothing more: no key, no network, no wallet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hotspot.commands.shared import (
+    FAILED,
+    NETWORK_VARIABLE,
+    absolute_source,
+    directory_option,
+    end,
+    json_option,
+    print_json,
+)
+
+STATUS_PORT = 8681
+EVERYWHERE = "0.0.0.0:1680"
+HERE = "127.0.0.1:1680"
+
+
+@click.command()
+@directory_option
+@click.option("--listen", default=None, metavar="HOST:PORT", help="Port for packet forwarders.")
+@click.option(
+    "--network", default=None, envvar=NETWORK_VARIABLE, metavar="FILE|URL", help="The network, if you know it."
+)
+@click.option("--wifi-bridge", default=None, metavar="PATH", help="Socket of a Wi-Fi bridge, where the radio is Wi-Fi.")
+@click.option("--gpsd", default=None, metavar="HOST:PORT", help="A mapper's gpsd.")
+@click.option("--gpsd-device", default=None, metavar="PATH", help="Which receiver of that gpsd.")
+@click.option(
+    "--status-port", type=click.IntRange(0, 65_535), default=STATUS_PORT, show_default=True, help="Of the local page."
+)
+@click.option("--non-interactive", is_flag=True, help="Ask nothing; take what the options say.")
+@json_option
+def init(directory: Path, non_interactive: bool, as_json: bool, **options: Any) -> None:
+    """Make a hotspot's directory; asks what it needs to know.
+
+    To hear frames and see the page nothing else is needed: no key, no network, no wallet. Register later.
+    """
+    if not non_interactive and not as_json:
+        _ask(options)
+    path = make_directory(directory, options)
+    steps = _next_steps(directory, options)
+    if as_json:
+        print_json({"directory": str(directory), "settings": str(path), "next": steps})
+    else:
+        click.echo(f"{path} is written.")
+        for number, step in enumerate(steps, 1):
+            click.echo(f"{number}. {step}")
+
+
+def _ask(options: dict[str, Any]) -> None:
+    """The wizard: three questions, each with an answer that works."""
+    if options["listen"] is None and options["wifi_bridge"] is None:
+        here = click.confirm("Does the packet forwarder run on this machine?", default=True)
+        options["listen"] = click.prompt("Listen for it on", default=HERE if here else EVERYWHERE)
+    if options["network"] is None:
+        answer = click.prompt(
+            "The network's network.json, file or address (empty: listen only, and register later)",
+            default="",
+            show_default=False,
+        )
+        options["network"] = answer.strip() or None
+
+
+def _next_steps(directory: Path, options: dict[str, Any]) -> list[str]:
+    listen = options["listen"] or HERE
+    place = "" if directory == Path() else f" --directory {directory}"
+    network = f" --network {options['network']}" if options["network"] else " --network NETWORK.JSON"
+    radio = f"Let the packet forwarder send to port {listen.rpartition(':')[2]} of this machine (see docs/gateways.md)."
+    if options["wifi_bridge"]:
+        socket = directory / options["wifi_bridge"]
+        radio = f"Start the Wi-Fi bridge: farfield-wifi-bridge --iface mon0 --socket {socket} (see docs/hotspot.md)."
+    return [
+        radio,
+        f"Listen: farfield hotspot run{place}",
+        f"Look: http://127.0.0.1:{options['status_port']}/ or farfield hotspot status{place}",
+        f"When you like what you hear: farfield hotspot register{place}{network} --owner 0x.. --at LAT,LON",
+    ]
+
+
+def make_directory(directory: Path, options: dict[str, Any]) -> Path:
+    """The directory with its hotspot.toml, made where it is missing; ends the command with a sentence if it cannot."""
+    from hotspot import config
+    from hotspot.files import write_whole
+
+    path = directory / config.CONFIG_FILE
+    network = options.get("network")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            text = path.read_text("utf-8")
+        else:
+            more = [config.setting("status_port", port)] if (port := options.get("status_port")) else []
+            if bridge := options.get("wifi_bridge"):
+                more.append(config.setting("wifi_bridge", bridge))
+            text = config.new_file(
+                options["listen"] or config.DEFAULT_LISTEN, options["gpsd"], options["gpsd_device"], *more
+            )
+        if network is not None:
+            text = config.with_network(text, absolute_source(network))
+        config.parse(text)
+        write_whole(path, text.encode())
+        config.load(directory)
+    except config.ConfigError as error:
+        end(f"{path}: {error}" if str(path) not in str(error) else str(error), FAILED)
+    except OSError as error:
+        end(f"Cannot write in {directory}: {error.strerror}. Choose another --directory.", FAILED)
+    return path
