@@ -74,7 +74,7 @@ abstract contract Network {
 
     /// @dev Creates from the compiled code rather than with `new`, which would compile it anew into every test.
     function create(string memory name, bytes memory arguments) internal returns (address at) {
-        bytes memory code = bytes.concat(vm.getCode(string.concat(name, ".sol:", name)), arguments);
+        bytes memory code = bytes.concat(vm.getCode(string.concat("out/", name, ".sol/", name, ".json")), arguments);
         assembly ("memory-safe") {
             at := create(0, add(code, 0x20), mload(code))
         }

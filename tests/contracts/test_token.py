@@ -103,27 +103,5 @@ def _token(world: World) -> str:
     return checksum(world.network.contracts.token)
 
 
-def test_no_function_is_left_for_anybody_to_administer(world: World) -> None:
-    """Every function that changes state, of all three contracts, with who may call it. A new one must be put here."""
-    from chain.artifacts import NAMES, artifact
-
-    found = {
-        f"{name}.{one['name']}"
-        for name in NAMES
-        for one in artifact(name).abi
-        if one["type"] == "function" and one["stateMutability"] not in ("view", "pure")
-    }
-    anybody_for_themselves = {"approve", "delegate", "delegateBySig", "permit", "transfer", "transferFrom"}
-    expected = {f"FarfieldToken.{name}" for name in anybody_for_themselves} | {
-        "FarfieldToken.mint",  # the Epochs contract
-        "Hotspots.register",  # anybody, with the device's signature
-        "Epochs.postManifest",  # a validator's signing key
-        "Epochs.submitRoot",  # anybody, with a quorum's signatures
-        "Epochs.claim",  # anybody, for the payee
-        "Epochs.claimMany",
-    }
-    assert found == expected
-
-
 def test_epochs_is_the_minter(world: World) -> None:
     assert world.call("FarfieldToken", "epochs") == checksum(Address(world.network.contracts.epochs))

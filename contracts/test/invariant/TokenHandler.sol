@@ -11,7 +11,7 @@ abstract contract TokenHandler is World {
     bytes32 private constant DELEGATION = keccak256("Delegation(address delegatee,uint256 nonce,uint256 expiry)");
 
     function transfer(uint256 from, uint256 to, uint256 amount) external {
-        address sender = somebody(from);
+        address sender = wealthy(from);
         uint256 most = token.balanceOf(sender);
         // Now and then a little more than is free.
         amount = most == 0 ? 0 : amount % (most + 1);
@@ -27,7 +27,7 @@ abstract contract TokenHandler is World {
     }
 
     function transferFrom(uint256 from, uint256 by, uint256 to, uint256 amount) external {
-        address source = somebody(from);
+        address source = wealthy(from);
         amount %= token.balanceOf(source) - token.lockedOf(source) + 1;
         attempt(source, address(token), abi.encodeCall(token.approve, (somebody(by), amount)));
         bytes memory call = abi.encodeCall(token.transferFrom, (source, somebody(to), amount));
@@ -66,7 +66,7 @@ abstract contract TokenHandler is World {
     }
 
     function burn(uint256 from, uint256 amount) external {
-        address source = somebody(from);
+        address source = wealthy(from);
         amount = (token.balanceOf(source) - token.lockedOf(source)) / (2 + amount % 1_000);
         if (amount > 0 && attempt(source, address(token), abi.encodeCall(token.burn, (amount)))) {
             burnedSoFar += amount;
@@ -75,12 +75,20 @@ abstract contract TokenHandler is World {
     }
 
     function burnFrom(uint256 from, uint256 by, uint256 amount) external {
-        address source = somebody(from);
+        address source = wealthy(from);
         amount = (token.balanceOf(source) - token.lockedOf(source)) / (2 + amount % 1_000);
         attempt(source, address(token), abi.encodeCall(token.approve, (somebody(by), amount)));
         if (amount > 0 && attempt(somebody(by), address(token), abi.encodeCall(token.burnFrom, (source, amount)))) {
             burnedSoFar += amount;
             done("burnFrom");
+        }
+    }
+
+    /// @dev Somebody with tokens that are not locked, if there is anybody.
+    function wealthy(uint256 seed) internal view returns (address who) {
+        for (uint256 i = 0; i < people.length; ++i) {
+            who = somebody(seed % people.length + i);
+            if (token.balanceOf(who) > token.lockedOf(who)) return who;
         }
     }
 
