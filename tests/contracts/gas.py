@@ -6,13 +6,17 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import coincurve
+
 from chain import calls
 from chain.calls import Claim
+from chain.libraries import Account
+from chain.network import checksum
 from protocol import merkle
 from protocol.encoding import sha256
 from protocol.ids import Address, account_id
 from protocol.keys import ManifestSigned, quorum_address, sign_quorum
-from tests.chain.world import Anvil, World, build_world, device, owner_account
+from tests.chain.world import HOME, OTHER, RELAYER, STAKE, Anvil, World, build_world, device, owner_account
 from tests.factories import ROOT
 
 REPORT = ROOT / "contracts" / "GAS.md"
@@ -99,10 +103,15 @@ def claims(chain: Anvil) -> list[Measured]:
     world.register(HOTSPOT, accounts[0])
     first, _, *rest, hotspot = root_of(2)
     measured += [
-        Measured("claim, 2^20 leaves, a hotspot's first", one(hotspot)),
+        Measured("claim, 2^20 leaves, the first of all hotspots", one(hotspot)),
         Measured("claim, 2^20 leaves, later ones", one(first), 104_000),
         Measured(f"claimMany, {BATCH} later claims, each", each(rest)),
     ]
+    for epoch in (3, 4):
+        *_, hotspot = root_of(epoch)
+        if epoch == 3:
+            one(hotspot)
+    measured.append(Measured("claim, 2^20 leaves, a hotspot's later ones", one(hotspot), 104_000))
     world.reader.close()
     return measured
 
@@ -124,8 +133,81 @@ def others(chain: Anvil) -> list[Measured]:
     return measured
 
 
+def shares(chain: Anvil) -> list[Measured]:
+    """What the owners of a hotspot do, each after the first time."""
+    world = build_world(chain)
+    owner, buyer = (Address(bytes.fromhex(Account.from_key(key).address[2:])) for key in (RELAYER, OTHER))
+    number = int.from_bytes(HOTSPOT.id, "big")
+    world.register(HOTSPOT, owner)
+
+    def earn(epoch: int) -> None:
+        leaves = [(account_id(owner), 10**20 * epoch), (HOTSPOT.id, 10**20 * epoch)]
+        tree = merkle.build(leaves)
+        world.make_live(world.root(epoch, tree.root, 2 * 10**20 * epoch))
+        world.send(calls.claim_many(world.network, [Claim(*leaf, tuple(tree.proof(*leaf) or ())) for leaf in leaves]))
+
+    earn(1)
+    world.send(calls.approve(world.network, world.network.contracts.hotspots, 10**24))
+    place = {cell: calls.locate(world.network, HOTSPOT.id, cell, 230, 12) for cell in (HOME, _neighbour(HOME))}
+    sell = calls.transfer_shares(world.network, owner, buyer, HOTSPOT.id, 2_500)
+    collect = calls.collect(world.network, [HOTSPOT.id])
+    world.send(place[_neighbour(HOME)])
+    measured = [
+        Measured("locate, another cell", gas_of(world, place[HOME])),
+        Measured("locate, the same cell", gas_of(world, place[HOME])),
+        Measured("transfer of shares, to a new holder", gas_of(world, sell)),
+    ]
+    earn(2)
+    measured += [
+        Measured("transfer of shares, to a holder", gas_of(world, sell)),
+        Measured("collect, one hotspot, the first time", gas_of(world, collect)),
+    ]
+    earn(3)
+    measured.append(Measured("collect, one hotspot, later", gas_of(world, collect)))
+    assert world.call("Hotspots", "balanceOf", checksum(buyer), number) == 5_000
+    world.reader.close()
+    return measured
+
+
+def _neighbour(cell: int) -> int:
+    import h3
+
+    return int(sorted(set(h3.grid_ring(h3.int_to_str(cell), 1)))[0], 16)
+
+
+def validators(chain: Anvil) -> list[Measured]:
+    """What stops a root, what costs a stake, and how the set changes."""
+    world = build_world(chain)
+    world.warp_past(1)
+    root = world.root(1)
+    world.submit(root)
+    against = _signed_by_two(world, bytes(world.call("Epochs", "vetoDigest", 1, root.root)))
+    stopping = _signed_by_two(world, bytes(world.call("Epochs", "pauseDigest")))
+    both = (world.root(1, b"\x01" * 32), world.root(1, b"\x02" * 32))
+    first, second = (sign_quorum(world.keys[3], world.network.domain.digest(one)) for one in both)
+    slash = calls.slash_equivocation(world.network, *both, (first, second))
+    one, other = (bytes([0xB0]) + number.to_bytes(31, "big") for number in (0, 1))
+    for secret in (one, other):
+        chain.rpc("anvil_setBalance", Account.from_key(secret).address, hex(10**20))
+    new_keys = [quorum_address(coincurve.PrivateKey(bytes([0xC0 + number]) * 32)) for number in (0, 1)]
+    measured = [
+        Measured("veto, 2 of 4 validators", gas_of(world, calls.veto(world.network, 1, root.root, against))),
+        Measured("pause, 2 of 4 validators", gas_of(world, calls.pause(world.network, stopping))),
+        Measured("slashEquivocation", gas_of(world, slash)),
+        Measured("setKey", gas_of(world, calls.set_key(world.network, new_keys[0]), key=one)),
+        Measured("leave", gas_of(world, calls.leave(world.network), key=other)),
+        Measured("join, with an old stake", gas_of(world, calls.join(world.network, new_keys[1], STAKE), key=other)),
+    ]
+    world.reader.close()
+    return measured
+
+
+def _signed_by_two(world: World, digest: bytes) -> bytes:
+    return calls.pack_signatures(digest, [sign_quorum(key, digest) for key in world.keys[:2]])
+
+
 def deployments(chain: Anvil) -> list[Measured]:
-    """The three contracts with four validators."""
+    """All contracts, with four validators."""
     from chain.deploy import deploy
     from tests.chain.world import DEPLOYER
 
@@ -136,7 +218,7 @@ def deployments(chain: Anvil) -> list[Measured]:
     return [Measured(f"deploy {name}", gas) for name, gas in used.items()]
 
 
-PARTS: tuple[Callable[[Anvil], list[Measured]], ...] = (submissions, claims, others, deployments)
+PARTS: tuple[Callable[[Anvil], list[Measured]], ...] = (submissions, claims, others, shares, validators, deployments)
 
 
 def measure(chain: Anvil) -> list[Measured]:
@@ -155,7 +237,8 @@ def report(measured: list[Measured]) -> str:
         "Every claim in a second of its own writes one checkpoint of the total supply, which votes are counted",
         "against (22,000 gas, OpenZeppelin's Votes); the design's prototype had no votes. A claim that is not an",
         "account's first stays within the bound all the same, and a batch shares the checkpoint. First claims also",
-        "open two slots.",
+        "open two slots. A hotspot's income passes through the registry, which spreads it over its shares. The first",
+        "manifest of an epoch opens a slot for the stake that posted.",
         "",
         "| operation | gas | prototype + 10 % |",
         "|---|---:|---:|",
