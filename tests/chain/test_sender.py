@@ -27,7 +27,7 @@ from chain.sender import Sender
 from tests.chain.world import OTHER, RELAYER, Anvil, World, device, owner_account
 
 ALICE = owner_account(50)
-WAIT_S = 20
+WAIT_S = 60
 FRESH = iter(range(1, 1_000))
 
 

@@ -26,6 +26,7 @@ from tests.chain.world import Anvil, World
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTAGE_S = 60
+DEATH_S = 180
 
 
 def fund(world: World, key: bytes) -> str:
@@ -55,7 +56,7 @@ def start_sending(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str
             "journal": str(tmp_path / options.pop("journal", "journal")),
             "calls": [(one.contract, one.to.hex(), one.data.hex()) for one in calls],
             "stall_after_s": 30,
-            "wait_s": 60,
+            "wait_s": 120,
         }
         command = [sys.executable, "-m", "tests.chain.sending", json.dumps(order | options)]
         running.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
@@ -90,7 +91,7 @@ def test_a_process_killed_at_any_step_loses_and_doubles_nothing(
     calls = [registration(world, number) for number in (1, 2)]
     with mining(world.anvil):
         killed = start_sending(world, key, calls, die=(when, step, occasion))
-        assert killed.wait(60) == -signal.SIGKILL
+        assert killed.wait(DEATH_S) == -signal.SIGKILL
         sender = open_sender(world, key)
         until(lambda: sender.recover() == [])
         for number, call in zip((1, 2), calls, strict=True):
@@ -108,7 +109,7 @@ def test_a_process_killed_while_it_raises_fees_leaves_one_transaction(
     account = fund(world, key)
     world.anvil.rpc("evm_setAutomine", False)
     killed = start_sending(world, key, [registration(world, 1)], die=(when, step, 1), stall_after_s=0.1)
-    assert killed.wait(60) == -signal.SIGKILL
+    assert killed.wait(DEATH_S) == -signal.SIGKILL
     sender = open_sender(world, key)
     [order] = sender.recover()
     with mining(world.anvil):
@@ -133,7 +134,7 @@ def test_two_processes_with_one_key_lose_and_double_nothing(
             start_sending(world, key, [registration(world, number) for number in part], journal=f"journal-{at}")
             for at, part in enumerate(parts)
         ]
-        printed = [process.communicate(timeout=90)[0] for process in running]
+        printed = [process.communicate(timeout=DEATH_S)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     hashes = [one for text in printed for one in json.loads(text)]
     assert len(set(hashes)) == 2 * each
