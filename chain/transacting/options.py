@@ -18,7 +18,13 @@ EXIT_CODES = """Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 not possible
 KEY_VARIABLE = "FARFIELD_KEY"
 
 network_option = click.option(
-    "--network", default="network.json", show_default=True, metavar="FILE|URL", help="The network's file or address."
+    "--network",
+    default="network.json",
+    envvar="FARFIELD_NETWORK",
+    show_default=True,
+    show_envvar=True,
+    metavar="FILE|URL",
+    help="The network's file or address.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

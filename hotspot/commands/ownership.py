@@ -17,6 +17,7 @@ from chain.transacting.options import (
     sending,
 )
 from chain.transacting.values import ACCOUNT, HOTSPOT_ID
+from hotspot.commands.places import ELEVATION_M, cell_of, gain_cdb_of
 
 if TYPE_CHECKING:
     from chain.reader import ChainReader
@@ -35,9 +36,7 @@ ids_argument = click.argument("hotspot_ids", metavar="[ID]...", nargs=-1, type=H
 @click.option("--cell", metavar="H3", help="Where it stands now, as an H3 cell of resolution 9 to 12.")
 @click.option("--resolution", type=click.IntRange(9, 12), default=10, show_default=True, help="Of the cell of --at.")
 @click.option("--gain-dbi", default=None, metavar="DBI", help="Antenna gain, at most two decimals; default: as it is.")
-@click.option(
-    "--elevation-m", type=click.IntRange(-500, 9_000), default=None, help="Antenna above ground; default: as it is."
-)
+@click.option("--elevation-m", type=ELEVATION_M, default=None, help="Antenna above ground; default: as it is.")
 @sending
 def locate(options: Sending, hotspot_id: bytes, at: str | None, cell: str | None, **place: Any) -> None:
     """Say where hotspot ID stands now, or change what is known of its antenna. Its operator's key sends it.
@@ -67,10 +66,8 @@ def locate(options: Sending, hotspot_id: bytes, at: str | None, cell: str | None
 
 def _place(facts: HotspotFacts, at: str | None, cell: str | None, place: dict[str, Any]) -> tuple[int, int, int]:
     """Cell, gain in 0.01 dBi and height in metres, as they are where nothing else was asked for."""
-    from hotspot.command import _cell, _gain_cdb
-
-    index = facts.cell if at is None and cell is None else _cell(at, cell, place["resolution"])
-    gain_cdb = facts.gain_cdb if place["gain_dbi"] is None else _gain_cdb(place["gain_dbi"])
+    index = facts.cell if at is None and cell is None else cell_of(at, cell, place["resolution"])
+    gain_cdb = facts.gain_cdb if place["gain_dbi"] is None else gain_cdb_of(place["gain_dbi"])
     return index, gain_cdb, facts.elevation_m if place["elevation_m"] is None else place["elevation_m"]
 
 

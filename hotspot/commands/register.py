@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from chain.transacting.values import ACCOUNT
 from hotspot.commands.init import make_directory
+from hotspot.commands.places import ELEVATION_M, cell_of, gain_cdb_of
 from hotspot.commands.shared import (
     FAILED,
     KEY_PROBLEM,
@@ -28,19 +29,17 @@ if TYPE_CHECKING:
     from hotspot.registration import Site
 
 KINDS = {"fixed": 0, "mapper": 1, "fixed-wifi": 2, "mapper-wifi": 3}
-MIN_GAIN_CDB, MAX_GAIN_CDB = -1_000, 1_500
-MAX_ELEVATION_M = 9_000
 
 
 @click.command()
 @network_option
 @directory_option
-@click.option("--owner", required=True, metavar="0x..", help="Account that earns; it needs no gas and no tokens.")
+@click.option("--owner", required=True, type=ACCOUNT, help="Account that earns; it needs no gas and no tokens.")
 @click.option("--at", metavar="LAT,LON", help="Where it stands, in degrees. Only an H3 cell of it is published.")
 @click.option("--cell", metavar="H3", help="Where it stands, as an H3 cell of resolution 9 to 12.")
 @click.option("--resolution", type=click.IntRange(9, 12), default=10, show_default=True, help="Of the cell of --at.")
 @click.option("--gain-dbi", default="0", show_default=True, metavar="DBI", help="Antenna gain, at most two decimals.")
-@click.option("--elevation-m", type=click.IntRange(-500, MAX_ELEVATION_M), default=0, help="Antenna above ground.")
+@click.option("--elevation-m", type=ELEVATION_M, default=0, help="Antenna above ground.")
 @click.option("--kind", type=click.Choice(list(KINDS)), default="fixed", show_default=True)
 @click.option("--listen", default=None, metavar="HOST:PORT", help="Port for packet forwarders, for a new hotspot.toml.")
 @click.option("--wifi-bridge", default=None, metavar="PATH", help="Socket of a Wi-Fi bridge, for a new hotspot.toml.")
@@ -73,61 +72,12 @@ def _site(options: dict[str, Any]) -> Site:
     from protocol.ids import Address, Kind
 
     return Site(
-        owner=Address(_account(options["owner"])),
-        cell=_cell(options["at"], options["cell"], options["resolution"]),
-        gain_cdb=_gain_cdb(options["gain_dbi"]),
+        owner=Address(options["owner"]),
+        cell=cell_of(options["at"], options["cell"], options["resolution"]),
+        gain_cdb=gain_cdb_of(options["gain_dbi"]),
         elevation_m=options["elevation_m"],
         kind=Kind(KINDS[options["kind"]]),
     )
-
-
-def _account(text: str) -> bytes:
-    from chain.network import checksum
-
-    digits = text.removeprefix("0x")
-    if len(digits) != 40 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-        raise click.BadParameter(f"{text!r} is not an account: 0x and 40 hexadecimal digits.", param_hint="--owner")
-    account = bytes.fromhex(digits)
-    if digits not in (digits.lower(), digits.upper()) and f"0x{digits}" != checksum(account):
-        raise click.BadParameter(f"{text} has a typing error: its capital letters do not fit.", param_hint="--owner")
-    return account
-
-
-def _cell(at: str | None, cell: str | None, resolution: int) -> Any:
-    from protocol import geo
-    from protocol.limits import MAX_REGISTERED_RESOLUTION, MIN_REGISTERED_RESOLUTION
-
-    if (at is None) == (cell is None):
-        raise click.UsageError("Say where it stands with --at LAT,LON or with --cell H3.")
-    if cell is not None:
-        index = int(cell, 16) if cell and all(digit in "0123456789abcdefABCDEF" for digit in cell) else 0
-        if not geo.is_cell(index, MIN_REGISTERED_RESOLUTION, MAX_REGISTERED_RESOLUTION):
-            raise click.BadParameter(f"{cell!r} is not an H3 cell of resolution 9 to 12.", param_hint="--cell")
-        return index
-    latitude, longitude = _place(at or "")
-    return geo.cell_at(latitude, longitude, resolution)
-
-
-def _place(text: str) -> tuple[float, float]:
-    try:
-        latitude, longitude = (float(part) for part in text.split(","))
-    except ValueError:
-        latitude, longitude = 91.0, 0.0
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        raise click.BadParameter(f"{text!r} is not a place: give degrees as 48.40,9.99.", param_hint="--at")
-    return latitude, longitude
-
-
-def _gain_cdb(text: str) -> int:
-    try:
-        gain_cdb = Decimal(text) * 100
-    except InvalidOperation:
-        gain_cdb = Decimal("NaN")
-    if not gain_cdb.is_finite() or gain_cdb % 1 or not MIN_GAIN_CDB <= gain_cdb <= MAX_GAIN_CDB:
-        raise click.BadParameter(
-            f"{text!r} is not a gain of -10 to 15 dBi with at most two decimals.", param_hint="--gain-dbi"
-        )
-    return int(gain_cdb)
 
 
 def _prepare(directory: Path, options: dict[str, Any]) -> DeviceKey:
