@@ -46,11 +46,21 @@ KINDS = {"fixed": 0, "mapper": 1, "fixed-wifi": 2, "mapper-wifi": 3}
 @click.option("--gpsd", default=None, metavar="HOST:PORT", help="A mapper's gpsd, for a new hotspot.toml.")
 @click.option("--gpsd-device", default=None, metavar="PATH", help="Which receiver of that gpsd.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the registration is final.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Pay the gas with this key instead of asking a validator.",
+)
+@click.option("--dry-run", is_flag=True, help="Simulate, print what it would cost and whom, send nothing.")
 @json_option
 def register(network: str | None, directory: Path, as_json: bool, **options: Any) -> None:
     """Make a key if there is none, and put this hotspot on chain through a validator, which pays the gas."""
     site = _site(options)
     source = network_source(network, directory) or NETWORK_FILE
+    if options["dry_run"] or options["key"]:
+        _without_relayer(source, directory, site, options, as_json=as_json)
+        return
     device = _prepare(directory, options | {"network": source if Path(source).exists() else None})
     outcome = _register(source, device, site, wait=not options["no_wait"])
     if as_json:
@@ -78,6 +88,34 @@ def _site(options: dict[str, Any]) -> Site:
         elevation_m=options["elevation_m"],
         kind=Kind(KINDS[options["kind"]]),
     )
+
+
+def _without_relayer(source: str, directory: Path, site: Site, options: dict[str, Any], *, as_json: bool) -> None:
+    """With a key that pays, or a dry run, which makes neither key nor settings."""
+    from chain.transacting.options import Sending
+    from hotspot.ownership.registering import pay_yourself, rehearse
+
+    dry_run, key = options["dry_run"], options["key"]
+    if dry_run:
+        device = _existing_key(directory)
+    else:
+        device = _prepare(directory, options | {"network": source if Path(source).exists() else None})
+    if key is None:
+        rehearse(source, device, site, as_json=as_json)
+        return
+    sending = Sending(source, key, dry_run=dry_run, force=False, wait=not options["no_wait"], as_json=as_json)
+    pay_yourself(sending, device, site)
+
+
+def _existing_key(directory: Path) -> DeviceKey:
+    from hotspot import keys
+
+    if not keys.exists(directory):
+        end(f"{directory} has no device key, and a dry run makes none: farfield hotspot keys create", KEY_PROBLEM)
+    try:
+        return keys.load(directory)
+    except keys.KeyProblemError as error:
+        end(str(error), KEY_PROBLEM)
 
 
 def _prepare(directory: Path, options: dict[str, Any]) -> DeviceKey:

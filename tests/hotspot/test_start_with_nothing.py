@@ -109,6 +109,33 @@ def test_the_owner_may_be_any_account(terminal: Terminal, owner_of_nothing: Pers
     assert row["holders"] == [{"holder": checksum(owner_of_nothing.account), "shares": 10_000, "collectable": "0"}]
 
 
+def test_a_dry_run_says_what_a_relayer_would_pay_and_sends_nothing(
+    terminal: Terminal, validator: FakeValidator, tmp_path: Path
+) -> None:
+    owner = terminal.person("owner", coin_wei=0)
+    words = ("hotspot", "register", "--owner", owner.text, "--at", "48.4,9.99", "--directory", tmp_path / "mine")
+    assert terminal.type(*words, "--dry-run").exit_code == 6
+    (tmp_path / "mine").mkdir()
+    device_keys.create(tmp_path / "mine")
+    shown = terminal.run(*words, "--dry-run")
+    assert "The fee of 50 FAR is burned from what the hotspot earns first." in shown
+    assert "A validator would send it and pay 1" in shown
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == [device_keys.KEY_FILE]
+    assert validator.registrations == []
+    terminal.run(*words)
+    again = terminal.type(*words, "--dry-run", "--json")
+    assert (again.exit_code, '"error": "AlreadyRegistered"' in again.stdout) == (1, True)
+
+
+def test_who_has_coin_registers_without_a_relayer(terminal: Terminal, tmp_path: Path) -> None:
+    owner, payer = terminal.person("owner", coin_wei=0), terminal.person("payer")
+    words = ("hotspot", "register", "--owner", owner.text, "--at", "48.4,9.99", "--directory", tmp_path / "mine")
+    told = terminal.json(*words, "--key", payer.file)
+    assert told["final"] is True
+    [row] = terminal.json("hotspot", "shares", told["hotspot_id"])["hotspots"]
+    assert row["operator"] == owner.text
+
+
 @pytest.mark.parametrize(("counts_to", "relayed"), [(10, True), (40_000, False)])
 def test_an_owner_that_is_a_contract_may_not_spend_the_relayers_gas(
     terminal: Terminal, relay: Relay, counts_to: int, relayed: bool
