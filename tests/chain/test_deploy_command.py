@@ -9,13 +9,25 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chain.artifacts import NAMES
 from chain.command import group
-from chain.deploy import Plan, predict, preview
+from chain.deploy import GAS_LIMITS, Plan, predict, preview
 from chain.network import checksum, load
 from chain.reader import ChainReader
 from protocol.ids import Address
 from protocol.keys import quorum_address
-from tests.chain.world import CHAIN_ID, DEPLOYER, Anvil, World, checksum_of, owner_account, validator_key
+from tests.chain.world import (
+    CHAIN_ID,
+    DEPLOYER,
+    STAKE,
+    Anvil,
+    World,
+    build_plan,
+    checksum_of,
+    first_set,
+    owner_account,
+    validator_key,
+)
 from tests.factories import DEVNET, DEVNET_FILE
 
 
@@ -191,6 +203,15 @@ def test_a_simulation_names_the_constructor_that_refuses(world: World) -> None:
     [problem] = found.problems
     assert problem.startswith("The constructor of Epochs would refuse. Validator 0x")
     assert found.gas_used is None
+
+
+def test_the_largest_first_set_fits_its_transactions(anvil_chain: Anvil) -> None:
+    """64 validators: every creation stays below its gas limit, and that below what one transaction may use."""
+    found = preview(anvil_chain.url, deployer(), CHAIN_ID, build_plan(anvil_chain, first_set([STAKE] * 64)))
+    assert (found.problems, list(found.gas_used or {})) == ((), list(NAMES))
+    for name, gas in (found.gas_used or {}).items():
+        assert gas < GAS_LIMITS[name] * 3 // 4
+        assert GAS_LIMITS[name] < 2**24
 
 
 def test_a_simulation_says_when_the_key_cannot_pay(world: World) -> None:

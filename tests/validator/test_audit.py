@@ -112,6 +112,18 @@ def test_epochs_between_roots_are_computed_on_the_way(tmp_path: Path, monkeypatc
     run(test)
 
 
+def test_an_epoch_of_other_params_is_not_judged_by_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holders may vote other params in; who does not have them says so instead of finding a difference."""
+
+    async def test() -> None:
+        async with settled(tmp_path, monkeypatch) as network:
+            monkeypatch.setattr(network.chain, "params_hash_at", lambda block: b"\x77" * 32)
+            with pytest.raises(AuditImpossibleError, match="judged by other params, voted in since"):
+                await audited(network)
+
+    run(test)
+
+
 # --- what differs -------------------------------------------------------------------------------------------------
 
 
