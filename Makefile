@@ -7,7 +7,7 @@ PAGE := coverage_maps/page/vendor/.complete
 PACKER := build/binary/venv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup demo test check bench protos contracts binary clean
+.PHONY: setup demo test check bench protos contracts binary slither clean
 
 setup: $(VENV)/.complete $(STUBS) $(PAGE)
 
@@ -60,6 +60,15 @@ $(PACKER)/.complete: requirements-binary.txt pyproject.toml $(VENV)/.complete
 binary: $(STUBS) $(PACKER)/.complete
 	$(PACKER)/bin/python -m binary.build
 
+.venv-slither/.complete: requirements-slither.txt
+	$(PYTHON) -m venv .venv-slither
+	.venv-slither/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slither.txt
+	touch $@
+
+slither: setup .venv-slither/.complete
+	$(BIN)/python -m devnet.toolchain run-npm ci --ignore-scripts --silent
+	$(BIN)/python -m tests.contracts.slither
+
 clean:
-	rm -rf $(VENV) node_modules coverage_maps/page/vendor build dist devnet-data .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-slither node_modules coverage_maps/page/vendor build dist devnet-data .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	rm -f protos/farfield/v1/*_pb2*.py protos/farfield/v1/*_pb2*.pyi

@@ -14,7 +14,7 @@ from tests.factories import ROOT
 
 __all__ = ["anvil_chain", "make_world", "start_anvil", "world"]
 CONTRACTS = ROOT / "contracts"
-FORGE_TIMEOUT_S = 300
+FORGE_TIMEOUT_S = 1_800
 
 
 def run_forge(*arguments: str, profile: str = "default") -> str:

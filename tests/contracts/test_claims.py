@@ -12,7 +12,7 @@ from chain.calls import Claim
 from chain.network import checksum
 from protocol import merkle
 from protocol.ids import account_id
-from tests.chain.world import STAKE, World, device, owner_account, refuses
+from tests.chain.world import FEES, STAKE, World, device, owner_account, refuses
 
 ALICE, BOB = owner_account(50), owner_account(51)
 HOTSPOT = device(1)
@@ -51,11 +51,27 @@ def test_pays_an_account_whoever_sends_the_claim(world: World) -> None:
     assert world.call("Epochs", "claimed", int.from_bytes(one.leaf_id, "big")) == 600
 
 
-def test_pays_a_hotspots_income_to_its_owner(world: World) -> None:
+def test_a_hotspots_income_pays_its_fee_and_then_its_owner(world: World) -> None:
+    """The owner never had a coin: somebody else registers, claims and has it paid out."""
+    world.register(HOTSPOT, ALICE)
+    [one] = grant(world, 1, [(HOTSPOT.id, FEES.registration + 70_000)])
+    claim(world, one)
+    number = int.from_bytes(HOTSPOT.id, "big")
+    assert world.call("Hotspots", "debtOf", number) == 0
+    assert world.call("FarfieldToken", "burned") == FEES.registration
+    assert world.call("Hotspots", "collectable", number, checksum(ALICE)) == 70_000
+    world.send(calls.collect_for(world.network, ALICE, [HOTSPOT.id]))
+    assert balance(world, ALICE) == 70_000
+
+
+def test_income_below_the_fee_is_all_burned(world: World) -> None:
     world.register(HOTSPOT, ALICE)
     [one] = grant(world, 1, [(HOTSPOT.id, 77)])
     claim(world, one)
-    assert balance(world, ALICE) == 77
+    number = int.from_bytes(HOTSPOT.id, "big")
+    assert world.call("Hotspots", "debtOf", number) == FEES.registration - 77
+    assert world.call("FarfieldToken", "totalSupply") == world.call("FarfieldToken", "genesisSupply")
+    assert world.call("Epochs", "totalClaimed") == 77
 
 
 def test_a_later_root_pays_only_the_difference(world: World) -> None:
@@ -155,7 +171,8 @@ def test_many_claims_in_one_transaction(world: World) -> None:
     world.register(HOTSPOT, BOB)
     claims = grant(world, 1, [(account_id(ALICE), 600), (account_id(BOB), 300), (HOTSPOT.id, 100)])
     world.send(calls.claim_many(world.network, claims))
-    assert (balance(world, ALICE), balance(world, BOB)) == (600, 400)
+    assert (balance(world, ALICE), balance(world, BOB)) == (600, 300)
+    assert world.call("FarfieldToken", "burned") == 100
     assert world.call("Epochs", "totalClaimed") == 1_000
 
 

@@ -9,7 +9,7 @@ import pytest
 from chain import calls
 from chain.network import checksum
 from protocol.keys import SECP256K1_ORDER, Available, EpochRoot, ManifestSigned, quorum_address, sign_quorum
-from protocol.parameters import Emission
+from protocol.parameters import TOKEN, Emission
 from protocol.quorum import is_quorum
 from tests.chain.world import EMISSION, RELAYER, WINDOWS, World, owner_account, refuses, validator_key
 
@@ -328,15 +328,15 @@ def test_four_equal_validators_need_three(ended: World, signers: tuple[int, ...]
         ((200, 101), (0,)),
         ((1, 1, 1, 1, 1, 1, 1), (0, 1, 2, 3)),
         ((1, 1, 1, 1, 1, 1, 1), (0, 1, 2, 3, 4)),
-        ((2**96 - 1, 2**96 - 1, 2**96 - 1), (0, 1)),
-        ((2**96 - 1, 2**96 - 1, 2**96 - 1), (0, 1, 2)),
-        ((2**96 - 1, 1), (0,)),
+        ((2**40 - 1, 2**40 - 1, 2**40 - 1), (0, 1)),
+        ((2**40 - 1, 2**40 - 1, 2**40 - 1), (0, 1, 2)),
+        ((2**40 - 1, 1), (0,)),
     ],
 )
 def test_contract_counts_stake_as_the_protocol_does(
     make_world: Callable[..., World], stakes: tuple[int, ...], signers: tuple[int, ...]
 ) -> None:
-    world = make_world(stakes=stakes)
+    world = make_world(stakes=[stake * TOKEN for stake in stakes])
     digest = b"\x55" * 32
     packed = calls.pack_signatures(digest, [sign_quorum(world.keys[number], digest) for number in signers])
     ours = is_quorum(sum(stakes[number] for number in signers), sum(stakes))
@@ -384,7 +384,7 @@ def test_first_set_is_told_by_events_and_views(world: World) -> None:
 
 
 def test_takes_64_validators(make_world: Callable[..., World]) -> None:
-    world = make_world(stakes=(1,) * 64)
+    world = make_world(stakes=(TOKEN,) * 64)
     world.warp_past(1)
     with refuses("NoQuorum"):
         world.submit(world.root(1), range(42))
@@ -395,20 +395,21 @@ def test_takes_64_validators(make_world: Callable[..., World]) -> None:
 def deployment_refused(world: World, name: str, changes: dict[str, object]) -> None:
     """Asks the chain to construct Epochs with changed arguments and expects a refusal by this name."""
     from chain import deploy
+    from chain.artifacts import artifact
 
-    arguments = deploy._constructors(world.network.contracts, world.plan)["Epochs"]
-    config, params_hash, members = arguments
-    data = deploy._creation(
-        world.reader.rpc.web3, "Epochs", (changes.get("config", config), params_hash, changes.get("members", members))
-    )
+    config, params_hash, members = deploy._constructors(world.network.contracts, world.plan)["Epochs"]
+    code = artifact("Epochs")
+    factory = world.reader.rpc.web3.eth.contract(abi=code.abi, bytecode="0x" + code.bytecode.hex())
+    arguments = (changes.get("config", config), params_hash, changes.get("members", members))
     with refuses(name):
-        world.estimate({"data": data})
+        world.estimate({"data": factory.constructor(*arguments).data_in_transaction})
 
 
 def _config(world: World, **changes: int) -> tuple[object, ...]:
     from chain import deploy
 
-    names = ("token", "hotspots", "genesis", "length", "close_after", "finality", "window", "first", "halving")
+    names = ("token", "hotspots", "timelock", "genesis", "length", "close_after", "finality", "window", "first")
+    names += ("halving", "unbonding", "founder_lock")
     config = deploy._constructors(world.network.contracts, world.plan)["Epochs"][0]
     return tuple(changes.get(name, value) for name, value in zip(names, config, strict=True))
 

@@ -24,7 +24,7 @@ def measured() -> list[Measured]:
 
 def test_no_operation_costs_more_than_the_design_allows(measured: list[Measured]) -> None:
     bounded = [one for one in measured if one.allowed is not None]
-    assert len(bounded) == 8
+    assert len(bounded) == 7
     assert [one for one in bounded if one.gas > (one.allowed or 0)] == []
 
 

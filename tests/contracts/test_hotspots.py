@@ -14,7 +14,7 @@ from chain.network import checksum
 from protocol.encoding import Network, sha256, signed_bytes
 from protocol.keys import P256_ORDER, sign_device
 from protocol.records import REGISTRATION, Registration
-from tests.chain.world import HOME, World, device, owner_account, refuses
+from tests.chain.world import FEES, HOME, World, device, owner_account, refuses
 
 OWNER = owner_account(0)
 
@@ -25,14 +25,23 @@ def test_registers_for_the_owner_the_device_signed(world: World) -> None:
     number = int.from_bytes(one.id, "big")
     assert world.call("Hotspots", "operatorOf", number) == checksum(OWNER)
     assert world.call("Hotspots", "isRegistered", number) is True
-    assert tuple(world.call("Hotspots", "infoOf", number)) == (checksum(OWNER), -350, -5, 1, HOME)
+    assert tuple(world.call("Hotspots", "infoOf", number)) == (
+        checksum(OWNER),
+        1,
+        -350,
+        -5,
+        False,
+        HOME,
+        FEES.registration,
+    )
+    assert world.call("Hotspots", "balanceOf", checksum(OWNER), number) == 10_000
 
 
 def test_event_carries_the_public_key(world: World) -> None:
     one = device(2)
     receipt = world.register(one, OWNER)
     registration = one.registration(OWNER)
-    [log] = world.reader.logs(int(receipt["blockNumber"], 16), int(receipt["blockNumber"], 16))
+    log, _ = world.reader.logs(int(receipt["blockNumber"], 16), int(receipt["blockNumber"], 16))
     event = Decoder().decode("Hotspots", log, 0)
     assert isinstance(event, Registered)
     assert (event.hotspot_id, event.owner, event.x, event.y) == (one.id, OWNER, registration.x, registration.y)
