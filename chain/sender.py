@@ -220,21 +220,25 @@ class Sender:
     def _deliver(self, order: Order, *, fresh: bool = False) -> Order:
         """Hands the newest attempt to the chain; moves the order on when its nonce is taken for good.
 
-        `fresh`: nobody can have seen the attempt yet, so what the chain refuses is refused for ever.
+        `fresh`: nobody can have seen the attempt yet, so what the chain refuses is refused for ever. An order that was
+        kept before is kept, whatever the chain says of it now.
         """
+        new = fresh
         for _ in range(MAX_NONCE_TRIES):
             refusal = self._offer(order)
             if refusal is None:
                 return order
             untouched = fresh and refusal.certain
             if not _nonce_is_taken(refusal.message):
-                if untouched:
+                if new and untouched:
                     self._journal.refuse(order.id)
                     raise TransactionFailed(self._why_not_taken(order, refusal.message))
                 return order
             if not untouched and not self._is_beaten(order):
                 return order  # ours may still be mined: it is kept until a final block decides
             order, fresh = self._move(order), True
+        if not new:
+            return order
         self._journal.refuse(order.id)
         raise TransactionFailed("Somebody else sends with the same key all the time. Give each sender its own key.")
 

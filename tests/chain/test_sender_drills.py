@@ -199,6 +199,32 @@ def test_a_refused_transaction_leaves_no_gap(
     assert nonce(world, sender) == 2
 
 
+def test_an_order_that_was_kept_outlives_an_empty_account(start_anvil: Any, make_world: Any, open_sender: Any) -> None:
+    """Beaten to its nonce while the account has no coin: it waits for coin and goes to a nonce of its own."""
+    world, key = make_world(start_anvil()), bytes([0xC7]) + os.urandom(31)
+    account = fund(world, key)
+    world.anvil.rpc("evm_setAutomine", False)
+    sender = open_sender(world, key)
+    kept = sender.send(registration(world, 1))
+    world.anvil.rpc("anvil_dropAllTransactions")
+    world.anvil.rpc("evm_setAutomine", True)
+    world.send(registration(world, 2), key)
+    world.anvil.finalize()
+    world.anvil.rpc("anvil_setBalance", account, "0x0")
+    sender.close()
+    again = open_sender(world, key)
+    world.anvil.rpc("anvil_setBalance", account, "0x0")
+    assert [order.nonce for order in again.recover()] == [1]
+    assert len(again.recover()) == 1
+    world.anvil.rpc("anvil_setBalance", account, hex(10**20))
+    again.close()
+    last = open_sender(world, key)
+    with mining(world.anvil):
+        assert last.wait(kept, WAIT_S).hash != kept
+    assert is_registered(world, 1)
+    assert count_mined(world.anvil, account) == 2
+
+
 # --- the node forgets, the chain goes back ---
 
 
