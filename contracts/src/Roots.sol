@@ -10,7 +10,7 @@ import {Manifests} from "./Manifests.sol";
 /// @notice Once an epoch, validators with more than two thirds of the stake sign one Merkle root of everything earned so
 /// far. Before it is live it waits for the challenge window, and only then can it be dropped: by validators with more
 /// than a third of the stake, by the proof that somebody's amount fell, or by the holders' vote.
-abstract contract Roots is Manifests, Emission {
+abstract contract Roots is Emission, Manifests {
     /// @notice What validators sign for an epoch.
     struct EpochRoot {
         uint64 epoch;
