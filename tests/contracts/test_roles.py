@@ -52,7 +52,6 @@ PRIVILEGED = {
         "onERC1155BatchReceived": "nobody",
         "cancel": "the proposer, before the vote begins",
         "propose": "holders above the threshold",
-        "proposeBySig": "holders above the threshold",
     },
     "TimelockController": {
         "schedule": "FarfieldGovernor",
