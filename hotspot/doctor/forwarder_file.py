@@ -42,10 +42,8 @@ def find(path: Path, listen_port: int, eui: str | None = None) -> list[Finding]:
 
 
 def _gain(tree: dict[str, Any], path: Path, eui: str) -> Iterator[Finding]:
-    gain_dbi = next(
-        (value for value in _values(tree, "antenna_gain") if isinstance(value, int | float) and value), None
-    )
-    if gain_dbi is not None:
+    gains_dbi = [value for value in _values(tree, "antenna_gain") if isinstance(value, int | float) and value]
+    if gains_dbi:
         problem = f"has antenna_gain {gains_dbi[0]:g} in {path.name}, so it sends that much less than it is asked"
         yield finding("antenna_gain", eui=eui, problem=problem)
 
