@@ -141,6 +141,7 @@ def live(settings: Settings) -> NoReturn:
         status = 0
     except Exception:
         traceback.print_exc()
+        tell("failed")
     finally:
         os._exit(status)
 
