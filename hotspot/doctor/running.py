@@ -156,6 +156,14 @@ def _transmissions(answer: Answer) -> Iterator[Finding]:
         yield finding("duty_cycle", count=skipped)
 
 
+def _network_servers(answer: Answer) -> Iterator[Finding]:
+    for one in answer.get("network_servers", ()):
+        asked, silent_s = one["counters"].get("PULL_DATA", 0), one["seconds_since_answer"]
+        itself = one["counters"].get("this_hotspot_itself", 0) > 0
+        if itself or (asked >= LEAST_KEEP_ALIVES and (silent_s is None or silent_s > MAX_SERVER_SILENCE_S)):
+            yield finding("network_server_silent", server=one["server"])
+
+
 # --- position and registration ------------------------------------------------------------------------------------
 
 
