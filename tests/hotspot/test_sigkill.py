@@ -38,7 +38,7 @@ from protocol.keys import PublicKey
 from protocol.records import Beacon, Witness
 from tests.hotspot.clocks import until
 from tests.hotspot.fake_validator import FakeValidator
-from tests.hotspot.killable import Settings
+from tests.hotspot.killable import REFUSED, Settings
 from tests.hotspot.virtual_forwarder import VirtualForwarder, accepted, lora_packet
 
 KILLS = int(os.environ.get("FARFIELD_KILLS", "12"))
@@ -349,20 +349,43 @@ def small_disk(at: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(at)], check=True)
 
 
+class Ballast:
+    """Takes all the room there is on a small disk, again and again, while `heavy`."""
+
+    def __init__(self, place: Path) -> None:
+        self._place, self._file = place, place / "ballast"
+        self.heavy = False
+
+    def turn(self, chance: random.Random | None) -> None:
+        """Before each life: heavy or not. None: never again."""
+        self.heavy = chance is not None and chance.random() < 0.5
+        if not self.heavy:
+            self._file.unlink(missing_ok=True)
+
+    async def press(self) -> None:
+        """Never returns; cancel it."""
+        while True:
+            if self.heavy:
+                state = os.statvfs(self._place)
+                with contextlib.suppress(OSError), self._file.open("ab") as file:
+                    file.write(bytes(state.f_bavail * state.f_frsize))
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.slow
 def test_the_same_with_a_disk_that_is_full_now_and_then(tmp_path: Path) -> None:
     async def act(place: Path) -> Counter[str]:
-        def fill(chance: random.Random | None) -> None:
-            ballast = place / "ballast"
-            ballast.unlink(missing_ok=True)
-            if chance is not None and chance.random() < 0.5:
-                room = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-                ballast.write_bytes(bytes(max(room - chance.randrange(0, 40_000), 0)))
-
-        async with scene(tmp_path, place) as made:
-            return await kill_again_and_again(made, KILLS, BEACONS, fill)
+        ballast = Ballast(place)
+        pressing = asyncio.ensure_future(ballast.press())
+        try:
+            async with scene(tmp_path, place) as made:
+                return await kill_again_and_again(made, KILLS, BEACONS, ballast.turn)
+        finally:
+            pressing.cancel()
+            await asyncio.wait({pressing})
 
     with small_disk(tmp_path / "small") as place:
         kinds = asyncio.run(act(place))
+    kinds["refused writes"] = (tmp_path / LOG).read_text().count(REFUSED)
     tell(kinds)
-    assert kinds["kills"] >= KILLS and kinds["beacon"] >= BEACONS
+    assert kinds["kills"] >= KILLS and kinds["beacon"] >= BEACONS and kinds["refused writes"] > 0
