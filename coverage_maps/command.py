@@ -21,7 +21,13 @@ CLASSES = ("cellular", "wifi", "lora")
 MAX_SOURCE = 2**16 - 1
 
 network_option = click.option(
-    "--network", "network_source", required=True, metavar="FILE|URL", help="The network's network.json."
+    "--network",
+    "network_source",
+    default="network.json",
+    show_default=True,
+    envvar="FARFIELD_NETWORK",
+    metavar="FILE|URL",
+    help="The network's file or address.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 epoch_option = click.option("--epoch", type=click.IntRange(min=0), help="Epoch; the newest settled one by default.")

@@ -174,7 +174,7 @@ def _registration(
     layout: Layout, network: NetworkFile, station: Station, port: int, ports: Ports
 ) -> tuple[Registration, bytes]:
     directory = layout.hotspot(station.name)
-    directory.mkdir(parents=True)
+    directory.mkdir(mode=0o755, parents=True)
     key = device_keys.create(directory)
     owner = create_key(directory / "owner.key")
     _write_config(directory, station, port, ports)

@@ -39,7 +39,7 @@ from hotspot.reports import Report, Transmission
 from hotspot.rules import Rules
 from protocol import airtime, beacon
 from protocol.encoding import Network, report_id
-from protocol.ids import NO_CELL, CellId, Kind, Role
+from protocol.ids import NO_CELL, CellId, HotspotId, Kind, Role
 from protocol.parameters import FRAME_BYTES, Parameters
 from protocol.records import REPORT, Beacon, RegistryRow
 from protocol.regions import plan_of
@@ -74,9 +74,9 @@ class SlotPlan:
     slots: tuple[Slot, ...]
 
 
-def plan_epoch(rules: Rules, epoch: Epoch, device: DeviceKey, *, wifi: bool = False) -> SlotPlan | str:
+def plan_epoch(rules: Rules, epoch: Epoch, hotspot_id: HotspotId, *, wifi: bool = False) -> SlotPlan | str:
     """The slots of a hotspot, or why it has none. `wifi`: what its radio is."""
-    row = epoch.row(device.hotspot_id)
+    row = epoch.row(hotspot_id)
     if row is None:
         return "not_registered"
     if row.frozen:
@@ -87,7 +87,7 @@ def plan_epoch(rules: Rules, epoch: Epoch, device: DeviceKey, *, wifi: bool = Fa
     if region is None:
         return "region_unknown"
     plan = plan_of(rules.params.radio, kind, region)
-    slots = schedule(rules.params, plan, epoch.seed, device.hotspot_id, kind, epoch.start_ms)
+    slots = schedule(rules.params, plan, epoch.seed, hotspot_id, kind, epoch.start_ms)
     return SlotPlan(WIFI if wifi else plan.name, row, tuple(slots))
 
 
@@ -200,7 +200,7 @@ class Beaconer:
 
     async def play(self, epoch: Epoch) -> None:
         """Plays the slots of one epoch that are still to come."""
-        plan = plan_epoch(self._rules, epoch, self._device, wifi=self._wifi)
+        plan = plan_epoch(self._rules, epoch, self._device.hotspot_id, wifi=self._wifi)
         if isinstance(plan, str):
             self._counters.count(GROUP, plan)
             return

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.receipts import check_receipt
+from hotspot.receipts import SignedReceipt, check_receipt
 from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
 from hotspot.sessions import SessionClient, Sessions
 from hotspot.wire import CallFailed, Taken
@@ -146,17 +146,18 @@ class Courier:
         asked_at_ms = self._clock.now_ms()
         taken = await self._client.submit_commits(commits)
         if isinstance(taken, Taken):
-            self._compare_clocks(taken, asked_at_ms)
             for place, refused in taken.refusals.items():
                 if refused.reason == Reason.NO_SESSION.name and place < len(ready):
                     self._sessions.forget(ready[place].report.hotspot_id, tokens[place])
-        return self._sort(Step.COMMIT, ready, taken)
+        return self._sort(Step.COMMIT, ready, taken, asked_at_ms)
 
     async def _send_reports(self, batch: list[Pending]) -> bool:
         taken = await self._client.submit_reports([(one.report.report, one.report.signature) for one in batch])
         return self._sort(Step.REVEAL, batch, taken)
 
-    def _sort(self, step: Step, batch: list[Pending], taken: Taken | CallFailed) -> bool:
+    def _sort(
+        self, step: Step, batch: list[Pending], taken: Taken | CallFailed, asked_at_ms: int | None = None
+    ) -> bool:
         """Settles a batch by its answer; False if it must be sent again after a pause."""
         if isinstance(taken, CallFailed):
             return self._failed(step, batch, taken)
@@ -176,14 +177,15 @@ class Courier:
                 self._again(step, one, problem)
             return False
         self.counters.count("receipts", "good")
+        if asked_at_ms is not None and taken.receipt is not None:
+            self._compare_clocks(taken.receipt, asked_at_ms)
         for one in stored:
             self._settle(one, self.owner, step, ACKNOWLEDGED)
         return True
 
-    def _compare_clocks(self, taken: Taken, asked_at_ms: int) -> None:
-        """By the moment of storing, which lies between question and answer."""
-        if taken.receipt is not None:
-            self.clock_offset_ms = taken.receipt.stored_at_ms - (asked_at_ms + self._clock.now_ms()) // 2
+    def _compare_clocks(self, receipt: SignedReceipt, asked_at_ms: int) -> None:
+        """By the signed moment of storing, which lies between question and answer."""
+        self.clock_offset_ms = receipt.stored_at_ms - (asked_at_ms + self._clock.now_ms()) // 2
 
     def _refused(self, step: Step, one: Pending, reason: str) -> None:
         self.counters.count("refusals", reason)

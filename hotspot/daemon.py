@@ -203,7 +203,11 @@ class Daemon:
         verdict = self._verdicts.of(ReportId(bytes.fromhex(report_hex)))
         reason = None if verdict is None else verdict.reason
         is_final = verdict is not None and verdict.final
-        return {"reason": reason, "final": is_final, "sentence": verdicts.sentence(verdict)}
+        return {
+            "reason": reason,
+            "final": is_final,
+            "sentence": verdicts.sentence(verdict, self._verdicts.last_problem),
+        }
 
     def look(self) -> None:
         """Somebody looks at the reports: their verdicts are asked for."""

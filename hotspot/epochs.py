@@ -18,7 +18,7 @@ from protocol.schedule import epoch_at, epoch_start_ms
 FIRST_EPOCH = 1
 """Epoch 0 is set-up: it has no slots."""
 MAX_KEPT_EPOCHS = 4
-LONGEST_POLL_MS = 5_000
+LONGEST_POLL_MS = 30_000
 POLLS_PER_SEED_LEAD = 10
 
 

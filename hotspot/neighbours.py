@@ -35,7 +35,7 @@ class Neighbour:
         far = f"{self.distance_m / 1_000:.1f}" if self.distance_m < 10_000 else f"{round(self.distance_m / 1_000)}"
         if self.is_alone:
             return f"Nearest neighbour {far} km: too far to hear you, you need a mapper's visit."
-        return f"Nearest neighbour {far} km ({self.hotspot_id.hex()[:16]}...)."
+        return f"Nearest neighbour {far} km ({self.hotspot_id.hex()[:8]}...)."
 
     def shape(self) -> dict[str, Any]:
         return {

@@ -30,6 +30,8 @@ MAX_CLOSED_REPORTS = 100_000
 MAX_WAITING_WRITES = 10_000
 UNHURRIED_MS = 1_000
 """Notes about deliveries may be lost in a crash (the delivery is repeated), so they wait for company."""
+LOG_PAGES = 100
+"""Of 4 KB; SQLite's own 1,000 would let the log alone fill a small disk."""
 INSIST_MS = 250
 """Pause before a refused write that may still count is tried again."""
 TRANSMISSION_KEPT_MS = 2 * 3_600_000
@@ -246,7 +248,9 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA fullfsync = ON")  # where fsync alone does not reach the device
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
             self._prepare(path)
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a killed process leaves its log behind
         except (sqlite3.Error, OSError) as error:
             problem = StorageError(f"{path} cannot be used: {error}. Check the disk and the file's permissions.")
             problem.passes = _passes(error)

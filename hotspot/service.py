@@ -121,17 +121,31 @@ UMask=0077
 [Install]
 WantedBy=$target
 """
-ACCOUNT_LINES = "User=$name\nPrivateDevices=yes\n"
 
 
-def unit(executable: Sequence[str], home: Path, account: str | None) -> str:
-    """A unit that runs a hotspot's directory; `account` None makes one for a user's own systemd."""
+def unit(
+    executable: Sequence[str],
+    home: Path,
+    account: str | None,
+    *,
+    uses_devices: bool = False,
+    passphrase_file: Path | None = None,
+) -> str:
+    """A unit that runs a hotspot's directory; `account` None makes one for a user's own systemd.
+
+    `uses_devices`: it reads a serial receiver or a token. `passphrase_file`: what opens its key; systemd reads it.
+    """
+    own = [] if account is None else [f"User={account}"]
+    if account is not None and not uses_devices:
+        own.append("PrivateDevices=yes")
+    if passphrase_file is not None:
+        own.append(f"LoadCredential=device-passphrase:{_quoted(str(passphrase_file))}")
     command = " ".join(_quoted(one) for one in (*executable, "hotspot", "run", "--directory", str(home)))
     return Template(UNIT).substitute(
         home=home,
         quoted_home=_quoted(str(home)),
         command=command,
-        account="" if account is None else Template(ACCOUNT_LINES).substitute(name=account),
+        account="".join(f"{line}\n" for line in own),
         target="default.target" if account is None else "multi-user.target",
     )
 

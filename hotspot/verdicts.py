@@ -34,6 +34,8 @@ class Verdicts:
         """`wanted`: the reports somebody may look at."""
         self._judges, self._wanted, self._clock = list(judges), wanted, clock
         self._looked = asyncio.Event()
+        self.last_problem = ""
+        """Why the last question was not answered."""
         self._known: OrderedDict[ReportId, ReportVerdict] = OrderedDict()
         self._next = 0
 
@@ -63,9 +65,12 @@ class Verdicts:
         for at in range(0, len(missing), MAX_BATCH_ENTRIES):
             told = await judge.verdicts(missing[at : at + MAX_BATCH_ENTRIES])
             if isinstance(told, CallFailed):
+                self.last_problem = told.sentence
+                self._looked.set()  # the next validator is asked after the pause
                 return
             for verdict in told:
                 self._keep(verdict)
+        self.last_problem = ""
 
     def _is_final(self, report_id: ReportId) -> bool:
         known = self._known.get(report_id)
@@ -79,10 +84,10 @@ class Verdicts:
             self._known.popitem(last=False)
 
 
-def sentence(verdict: ReportVerdict | None) -> str:
-    """A verdict as its owner reads it."""
+def sentence(verdict: ReportVerdict | None, problem: str = "") -> str:
+    """A verdict as its owner reads it; `problem`: why there may be none."""
     if verdict is None:
-        return "not judged yet"
+        return f"not known: {problem}" if problem else "not judged yet"
     text = verdict.sentence.rstrip(".") or verdict.reason
     if verdict.measured or verdict.allowed:
         text += f" (measured {verdict.measured}, allowed {verdict.allowed})"

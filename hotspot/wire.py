@@ -23,6 +23,8 @@ from protos.farfield.v1 import peer_pb2 as peer
 
 CALL_TIMEOUT_S = 5.0
 RELAY_TIMEOUT_S = 60.0
+VERDICT_TIMEOUT_S = 30.0
+"""A validator may judge an open epoch before it answers."""
 RECONNECT_MS = 2_000
 MAX_BLOB_BYTES = 64 * 1024 * 1024
 CHANNEL_OPTIONS = (
@@ -158,7 +160,7 @@ class ValidatorClient:
     async def verdicts(self, report_ids: Sequence[ReportId]) -> list[ReportVerdict] | CallFailed:
         """Verdicts on the reports this validator knows."""
         request = gateway.GetVerdictsRequest(report_ids=report_ids)
-        reply = await _call(self._gateway.GetVerdicts(request, timeout=CALL_TIMEOUT_S))
+        reply = await _call(self._gateway.GetVerdicts(request, timeout=VERDICT_TIMEOUT_S))
         if isinstance(reply, CallFailed):
             return reply
         return [

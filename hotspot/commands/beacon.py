@@ -51,15 +51,16 @@ def beacon(network: str | None, directory: Path, dry_run: bool, as_json: bool) -
 
 
 def _planned(network: str | None, directory: Path) -> dict[str, Any]:
-    from hotspot import keys
     from hotspot.epochs import ChainSilentError
+    from hotspot.keys import KeyProblemError, place
     from hotspot.start import StartError
+    from protocol.ids import HotspotId
 
     reader = reader_for(network, directory)
     try:
-        device = keys.load(directory)
-        return asyncio.run(_plan(reader, device, directory))
-    except keys.KeyProblemError as error:
+        hotspot_id = HotspotId(bytes.fromhex(place.show(directory).hotspot_id))  # its public half is all this needs
+        return asyncio.run(_plan(reader, hotspot_id, directory))
+    except KeyProblemError as error:
         end(str(error), KEY_PROBLEM)
     except StartError as error:
         end(str(error), error.code)
@@ -69,7 +70,7 @@ def _planned(network: str | None, directory: Path) -> dict[str, Any]:
         reader.close()
 
 
-async def _plan(reader: Any, device: Any, directory: Path) -> dict[str, Any]:
+async def _plan(reader: Any, hotspot_id: Any, directory: Path) -> dict[str, Any]:
     from hotspot.chain_source import ChainAnchors
     from hotspot.start import join
     from hotspot.wire import ValidatorClient
@@ -87,10 +88,10 @@ async def _plan(reader: Any, device: Any, directory: Path) -> dict[str, Any]:
     anchor = await ChainAnchors(reader).anchor(start_ms - windows.seed_lead_ms)
     if anchor is None:
         end(f"The seed of epoch {number} is not final yet. Try again in a moment.", FAILED)
-    return _slots(reader, device, played, number, start_ms, anchor)
+    return _slots(reader, hotspot_id, played, number, start_ms, anchor)
 
 
-def _slots(reader: Any, device: Any, played: Any, number: int, start_ms: int, anchor: Any) -> dict[str, Any]:
+def _slots(reader: Any, hotspot_id: Any, played: Any, number: int, start_ms: int, anchor: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     from hotspot.beaconing import most_power_dbm, plan_epoch, slot_airtime_us
@@ -101,9 +102,9 @@ def _slots(reader: Any, device: Any, played: Any, number: int, start_ms: int, an
 
     seed = epoch_seed(reader.network.network, number, anchor.block_hash)
     epoch = Epoch(number, start_ms, start_ms + played.rules.params.epoch.length_ms, seed, anchor)
-    row = epoch.row(device.hotspot_id)
+    row = epoch.row(hotspot_id)
     is_wifi = row is not None and Kind(row.kind).is_wifi
-    plan = plan_epoch(played.rules, epoch, device, wifi=is_wifi)
+    plan = plan_epoch(played.rules, epoch, hotspot_id, wifi=is_wifi)
     if isinstance(plan, str):
         end(f"This hotspot has no slots in epoch {number}: {plan}. `farfield hotspot doctor` says what to do.", FAILED)
     slots = [

@@ -91,20 +91,22 @@ def make_directory(directory: Path, options: dict[str, Any]) -> Path:
     path = directory / config.CONFIG_FILE
     network = options.get("network")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)  # where others may write, no key is kept
         if path.exists():
             text = path.read_text("utf-8")
         else:
             more = [config.setting("status_port", port)] if (port := options.get("status_port")) else []
             if bridge := options.get("wifi_bridge"):
                 more.append(config.setting("wifi_bridge", bridge))
+            if str(options.get("kind")).startswith("mapper") and (home := options.get("at")):
+                more.append(config.setting("home", home))
             text = config.new_file(
                 options["listen"] or config.DEFAULT_LISTEN, options["gpsd"], options["gpsd_device"], *more
             )
         if network is not None:
             text = config.with_network(text, absolute_source(network))
         config.parse(text)
-        write_whole(path, text.encode())
+        write_whole(path, text.encode(), mode=0o600)  # a mapper's home stands in it
         config.load(directory)
     except config.ConfigError as error:
         end(f"{path}: {error}" if str(path) not in str(error) else str(error), FAILED)

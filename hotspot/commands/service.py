@@ -25,11 +25,24 @@ def service() -> None:
 @click.option("--name", default="farfield-hotspot", show_default=True, help="Of the unit.")
 @click.option("--user", "as_user", is_flag=True, help="For your own account (systemctl --user); needs no root.")
 @click.option("--account", default=None, metavar="NAME", help="Whose key it is; default: the owner of DIR.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="What opens an encrypted key or a token; systemd hands it over as a credential.",
+)
 @click.option("--print", "only_print", is_flag=True, help="Print the unit and change nothing.")
 @click.option("--no-start", is_flag=True, help="Write the unit, but do not enable and start it.")
 @json_option
 def install(
-    directory: Path, name: str, as_user: bool, account: str | None, only_print: bool, no_start: bool, as_json: bool
+    directory: Path,
+    name: str,
+    as_user: bool,
+    account: str | None,
+    passphrase_file: Path | None,
+    only_print: bool,
+    no_start: bool,
+    as_json: bool,
 ) -> None:
     """Write a hardened systemd unit for this hotspot's directory, and start it."""
     from hotspot.service import unit
@@ -37,7 +50,13 @@ def install(
     home = directory.resolve()
     if not home.is_dir():
         end(f"{home} does not exist; `farfield hotspot init` makes it.", FAILED)
-    text = unit(_executable(), home, None if as_user else (account or home.owner()))
+    text = unit(
+        _executable(),
+        home,
+        None if as_user else (account or home.owner()),
+        uses_devices=_uses_devices(home),
+        passphrase_file=None if passphrase_file is None else passphrase_file.resolve(),
+    )
     path = (_user_units() if as_user else SYSTEM_UNITS) / f"{name}.service"
     if only_print:
         click.echo(text, nl=False)
@@ -55,6 +74,18 @@ def install(
         print_json({"unit": str(path), "started": not no_start})
     else:
         click.echo(f"{path} is written." + ("" if no_start else f" `systemctl status {name}` shows how it does."))
+
+
+def _uses_devices(home: Path) -> bool:
+    """True if the hotspot reads a serial receiver or a token, which a unit without devices would not find."""
+    from hotspot import config
+    from hotspot.keys import TOKEN_FILE
+
+    try:
+        nmea = config.load(home).nmea
+    except config.ConfigError as error:
+        end(str(error), FAILED)
+    return (home / TOKEN_FILE).exists() or (nmea or "").startswith("/dev/")
 
 
 @service.command("uninstall")

@@ -37,7 +37,7 @@ def examine(directory: Path, source: str | None) -> Examination:
     except NotRunningError:
         answer = None
         ports = [] if config.wifi_bridge or config.wifi_scan else machine.port(config.listen)
-        found += [finding("not_running", directory=directory), *ports, *machine.gps(config)]
+        found += [finding("not_running", directory=directory.resolve()), *ports, *machine.gps(config)]
     else:
         found += running.find(answer)
     found += [*machine.disk(directory), *machine.forwarder_configs(config, eui)]

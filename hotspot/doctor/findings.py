@@ -33,7 +33,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Start it with `farfield hotspot run`, or for good with `farfield hotspot service install`.",
     ),
     "port_taken": (
-        "UDP port {listen} is used by another program, so no packet forwarder is heard.",
+        "Port {listen} (UDP) is used by another program, so no packet forwarder is heard.",
         "Stop that program (another packet-forwarder server, a second hotspot?) or choose another `listen`.",
     ),
     "disk_full": (
@@ -86,7 +86,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Its tx_lut has no step that low: add one, or register the antenna gain that is really there.",
     ),
     "antenna_gain": (
-        "Forwarder {eui} sends with {used} dBm where {asked} dBm were asked: it takes off an antenna gain of its own.",
+        "Forwarder {eui} {problem}.",
         "Set antenna_gain to 0 in its global_conf.json; Farfield subtracts the gain you registered.",
     ),
     "no_answer": (

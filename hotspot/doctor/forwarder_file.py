@@ -38,15 +38,14 @@ def find(path: Path, listen_port: int, eui: str | None = None) -> list[Finding]:
     gateway = tree.get("gateway_conf")
     gateway = gateway if isinstance(gateway, dict) else {}
     name = str(gateway.get("gateway_ID", eui or "of this machine")).lower()
-    return [*_gain(tree, name), *_server(gateway, path, listen_port), *_eui(gateway)]
+    return [*_gain(tree, path, name), *_server(gateway, path, listen_port), *_eui(gateway)]
 
 
-def _gain(tree: dict[str, Any], eui: str) -> Iterator[Finding]:
-    gain_dbi = next(
-        (value for value in _values(tree, "antenna_gain") if isinstance(value, int | float) and value), None
-    )
-    if gain_dbi is not None:
-        yield finding("antenna_gain", eui=eui, asked=14, used=14 - gain_dbi)
+def _gain(tree: dict[str, Any], path: Path, eui: str) -> Iterator[Finding]:
+    gains_dbi = [value for value in _values(tree, "antenna_gain") if isinstance(value, int | float) and value]
+    if gains_dbi:
+        problem = f"has antenna_gain {gains_dbi[0]:g} in {path.name}, so it sends that much less than it is asked"
+        yield finding("antenna_gain", eui=eui, problem=problem)
 
 
 def _values(tree: Any, key: str, depth: int = 0) -> Iterator[Any]:

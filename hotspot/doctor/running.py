@@ -112,15 +112,8 @@ def _power(forwarder: dict[str, Any]) -> Iterator[Finding]:
     lower = [(asked, used) for asked, used in used_of.items() if used < asked <= MOST_SX1302_DBM]
     if lower:
         asked, used = max(lower)
-        yield finding("antenna_gain", eui=forwarder["eui"], asked=asked, used=used)
-
-
-def _network_servers(answer: Answer) -> Iterator[Finding]:
-    for one in answer.get("network_servers", ()):
-        asked, silent_s = one["counters"].get("PULL_DATA", 0), one["seconds_since_answer"]
-        itself = one["counters"].get("this_hotspot_itself", 0) > 0
-        if itself or (asked >= LEAST_KEEP_ALIVES and (silent_s is None or silent_s > MAX_SERVER_SILENCE_S)):
-            yield finding("network_server_silent", server=one["server"])
+        problem = f"sends with {used} dBm where {asked} dBm were asked: it takes off an antenna gain of its own"
+        yield finding("antenna_gain", eui=forwarder["eui"], problem=problem)
 
 
 def _heard(answer: Answer, patience_ms: int) -> Iterator[Finding]:
@@ -161,6 +154,14 @@ def _transmissions(answer: Answer) -> Iterator[Finding]:
     skipped = _count(answer, "beacons", "duty_cycle")
     if skipped:
         yield finding("duty_cycle", count=skipped)
+
+
+def _network_servers(answer: Answer) -> Iterator[Finding]:
+    for one in answer.get("network_servers", ()):
+        asked, silent_s = one["counters"].get("PULL_DATA", 0), one["seconds_since_answer"]
+        itself = one["counters"].get("this_hotspot_itself", 0) > 0
+        if itself or (asked >= LEAST_KEEP_ALIVES and (silent_s is None or silent_s > MAX_SERVER_SILENCE_S)):
+            yield finding("network_server_silent", server=one["server"])
 
 
 # --- position and registration ------------------------------------------------------------------------------------

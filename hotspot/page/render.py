@@ -209,10 +209,22 @@ def _heard_by(seen: Seen) -> str:
             f"{one['rssi_cdb'] / 100:g} dBm",
             f"{one['snr_cdb'] / 100:g} dB",
         )
-        for one in told.get("connections", ())
+        for one in _by_hotspot(told.get("connections", ()))
     ]
     heading = f"Who heard it, epoch {told['epoch']}" if told.get("epoch") is not None else "Who heard it"
     return _table(heading, ("hotspot", "heard us", "we heard", "best RSSI", "best SNR"), rows)
+
+
+def _by_hotspot(connections: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Connections of one hotspot, which may have been in several cells, as one."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in connections:
+        known = found.setdefault(one["hotspot"], one | {"heard_by_it": 0, "heard_by_us": 0})
+        known["heard_by_it"] += one["heard_by_it"]
+        known["heard_by_us"] += one["heard_by_us"]
+        if one["rssi_cdb"] > known["rssi_cdb"]:
+            known["rssi_cdb"], known["snr_cdb"] = one["rssi_cdb"], one["snr_cdb"]
+    return sorted(found.values(), key=lambda one: -one["rssi_cdb"])
 
 
 def _witnesses(answer: Answer) -> str:

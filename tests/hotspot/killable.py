@@ -25,7 +25,7 @@ from chain.network import NetworkFile, ValidatorEntry
 from hotspot.clock import SystemClock
 from hotspot.daemon import Daemon, Player, clients_for
 from hotspot.epochs import Anchor
-from hotspot.outbox import OUTBOX_FILE, StorageError, Store
+from hotspot.outbox import OUTBOX_FILE, Change, StorageError, Store
 from hotspot.process import Process
 from hotspot.rules import Rules
 from hotspot.start import Home, Played, open_homes
@@ -34,6 +34,7 @@ from protocol.ids import Address
 from tests.hotspot import world
 from tests.hotspot.test_start import FILE
 
+REFUSED = "the disk refused a write"
 DENSE = dataclasses.replace(
     world.PARAMS,
     epoch=dataclasses.replace(
@@ -93,11 +94,21 @@ class Chain:
         return self._found
 
 
+class TellingStore(Store):
+    """Says on standard error when the disk refuses a write."""
+
+    def apply(self, groups: Sequence[Sequence[Change]]) -> list[StorageError | None]:
+        results = super().apply(groups)
+        if any(problem is not None and problem.passes for problem in results):
+            sys.stderr.write(f"{REFUSED}\n")
+        return results
+
+
 async def opened(path: Path) -> Store:
     """The outbox, as soon as the disk has room for it."""
     while True:
         try:
-            store = Store(path)
+            store = TellingStore(path)
             store.drop_drafts(SystemClock().now_ms())
         except StorageError as error:
             if not error.passes:
@@ -141,6 +152,7 @@ def live(settings: Settings) -> NoReturn:
         status = 0
     except Exception:
         traceback.print_exc()
+        tell("failed")
     finally:
         os._exit(status)
 

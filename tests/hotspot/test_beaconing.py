@@ -38,7 +38,7 @@ DELAY_MS = 80
 
 
 def slots(epoch: Epoch) -> tuple[Slot, ...]:
-    plan = plan_epoch(RULES, epoch, DEVICE)
+    plan = plan_epoch(RULES, epoch, DEVICE.hotspot_id)
     assert not isinstance(plan, str)
     return plan.slots
 

@@ -22,7 +22,7 @@ from chain import calls
 from chain.network import ValidatorEntry, dump
 from hotspot import keys
 from hotspot.command import group
-from hotspot.config import CONFIG_FILE
+from hotspot.config import CONFIG_FILE, load
 from hotspot.status_client import write_pointer
 from protocol.records import Registration
 from tests.chain.world import Anvil, World, build_world
@@ -329,6 +329,20 @@ def test_a_mapper_gets_its_gpsd_into_its_settings(network: tuple[Path, FakeValid
     text = (tmp_path / "mine" / CONFIG_FILE).read_text()
     assert 'gpsd = "127.0.0.1:2947"' in text
     assert validator.registrations[0].kind == 1
+
+
+def test_a_mappers_home_stays_in_its_own_settings_for_its_owner_alone(
+    network: tuple[Path, FakeValidator], tmp_path: Path
+) -> None:
+    path, _ = network
+    directory = tmp_path / "mine"
+    before = os.umask(0o002)
+    try:
+        registered(path, directory, "--kind", "mapper", "--listen", "127.0.0.1:0")
+    finally:
+        os.umask(before)
+    assert load(directory).home is not None
+    assert [one.stat().st_mode & 0o777 for one in (directory, directory / CONFIG_FILE)] == [0o755, 0o600]
 
 
 Change = Callable[[dict[str, Any]], object]

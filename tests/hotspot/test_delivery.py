@@ -140,6 +140,26 @@ def scene(
     return asyncio.run(act())
 
 
+class AheadClock(SystemClock):
+    """Five seconds fast."""
+
+    def now_ms(self) -> int:
+        return super().now_ms() + 5_000
+
+
+def test_compares_the_clock_with_signed_receipts_only(path: Path) -> None:
+    async def run(post: Post, validators: list[FakeValidator]) -> None:
+        for courier in post.couriers:
+            courier._clock = AheadClock()
+        validators[0].bend = lambda receipt: setattr(receipt, "stored_at_ms", 1)
+        await post.send(witness_report(post.clock.now_ms()))
+        await until(lambda: all(one.clock_offset_ms is not None for one in post.couriers[1:]))
+        assert all(-5_500 < (one.clock_offset_ms or 0) < -4_500 for one in post.couriers[1:])
+        assert post.couriers[0].clock_offset_ms is None
+
+    scene(run, path)
+
+
 def test_commits_at_once_and_reveals_not_before_its_time(path: Path) -> None:
     async def run(post: Post, validators: list[FakeValidator]) -> None:
         report = witness_report(post.clock.now_ms(), reveal_after_ms=600)

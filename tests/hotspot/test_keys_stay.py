@@ -18,7 +18,7 @@ from hotspot.command import group
 from hotspot.config import CONFIG_FILE
 from hotspot.keys import place
 from tests.hotspot.clocks import until
-from tests.hotspot.test_sigkill import scene
+from tests.hotspot.test_sigkill import LOG, scene
 
 SECRET = "correct horse battery"
 
@@ -51,20 +51,19 @@ def test_the_search_itself_finds_a_key(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_no_log_and_no_other_file_of_a_running_hotspot_holds_the_key(tmp_path: Path) -> None:
     async def act() -> bytes:
-        with (tmp_path / "log").open("wb") as log:
-            async with scene(tmp_path, tmp_path, log) as made:
-                await made.nursery.fork()
-                await until(lambda: made.moments.counts["reveal"] >= 2, deadline_s=60)
-                await made.nursery.end(signal.SIGTERM)
-                assert made.nursery.process.stdin is not None
-                made.nursery.process.stdin.close()
-                assert made.nursery.process.stdout is not None
-                return await made.nursery.process.stdout.read()
+        async with scene(tmp_path, tmp_path) as made:
+            await made.nursery.fork()
+            await until(lambda: made.moments.counts["reveal"] >= 2, deadline_s=60)
+            await made.nursery.end(signal.SIGTERM)
+            assert made.nursery.process.stdin is not None
+            made.nursery.process.stdin.close()
+            assert made.nursery.process.stdout is not None
+            return await made.nursery.process.stdout.read()
 
     said = asyncio.run(act())
     devices = [keys.load(tmp_path / name) for name in ("h0", "h1")]
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != keys.KEY_FILE]
-    assert {"log", "outbox.sqlite"} <= {path.name for path in files}
+    assert {LOG, "outbox.sqlite"} <= {path.name for path in files}
     for device in devices:
         assert not holds_private(said, device)
         assert [path.name for path in files if holds_private(path.read_bytes(), device)] == []

@@ -18,6 +18,7 @@ import pytest
 
 from hotspot.outbox import (
     INSIST_MS,
+    LOG_PAGES,
     MAX_CLOSED_REPORTS,
     UNCONFIRMED,
     Change,
@@ -363,6 +364,22 @@ def test_whatever_was_acknowledged_survives_sigkill(path: Path, seed: int) -> No
     store.close()
 
 
+def test_the_log_stays_small_and_a_killed_ones_is_taken_in_at_start(path: Path, tmp_path: Path) -> None:
+    store = Store(path)
+    log = path.with_name(f"{path.name}-wal")
+    for _ in range(200):
+        assert store.apply([[KeepReport(report())]]) == [None]
+    assert log.stat().st_size < 2 * LOG_PAGES * 4_096
+    for one in (path, log):
+        (tmp_path / f"left-{one.name}").write_bytes(one.read_bytes())
+    store.close()
+    left = tmp_path / f"left-{path.name}"
+    again = Store(left)
+    assert left.with_name(f"{left.name}-wal").stat().st_size == 0
+    assert len(again.open_reports()) == 200
+    again.close()
+
+
 # --- power ----------------------------------------------------------------------------------------------------
 
 
@@ -371,6 +388,7 @@ def test_whatever_was_acknowledged_survives_a_power_cut(path: Path, tmp_path: Pa
     """What was synced stays; of every byte written after the last acknowledged sync a cut leaves what it likes."""
     chance = random.Random(seed)
     store = Store(path)
+    store._db.execute("PRAGMA wal_autocheckpoint = 0")
     log = path.with_name(f"{path.name}-wal")
     synced: list[tuple[bytes, int]] = []
     for _ in range(30):
@@ -394,6 +412,35 @@ def test_whatever_was_acknowledged_survives_a_power_cut(path: Path, tmp_path: Pa
         assert after._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         after.close()
     store.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_power_cut_while_the_log_is_taken_in_costs_nothing(path: Path, tmp_path: Path, seed: int) -> None:
+    """Some pages of the database are new, some old, one is torn; the log is whole, it was synced before."""
+    chance = random.Random(seed)
+    store = Store(path)
+    store._db.execute("PRAGMA wal_autocheckpoint = 0")
+    kept = [report() for _ in range(60)]
+    assert store.apply([[KeepReport(one)] for one in kept]) == [None] * 60
+    log = path.with_name(f"{path.name}-wal").read_bytes()
+    before = path.read_bytes()
+    store._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    after = path.read_bytes()
+    store.close()
+    pages = [
+        (after if chance.random() < 0.5 or at >= len(before) else before)[at : at + 4_096]
+        for at in range(0, len(after), 4_096)
+    ]
+    torn = chance.randrange(len(pages))
+    pages[torn] = pages[torn][: chance.randrange(4_096)].ljust(4_096, b"\x5a")
+    place = tmp_path / "cut"
+    place.mkdir()
+    (place / path.name).write_bytes(b"".join(pages))
+    (place / f"{path.name}-wal").write_bytes(log)
+    found = Store(place / path.name)
+    assert found.open_reports() == kept
+    assert found._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    found.close()
 
 
 def test_every_write_is_synced_before_it_counts(path: Path) -> None:

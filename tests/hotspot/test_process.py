@@ -58,7 +58,7 @@ def endpoint(process: Process) -> tuple[str, int]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOK_MS", "FIRST_PAUSE_MS", "LONGEST_PAUSE_MS"):
+    for name in ("LOOK_MS", "FIRST_PAUSE_MS", "LONGEST_PAUSE_MS", "EXAMINE_MS"):
         monkeypatch.setattr(f"hotspot.process.{name}", 20)
 
 
@@ -159,6 +159,27 @@ def test_a_network_that_is_not_what_it_claims_ends_it(tmp_path: Path, monkeypatc
             process.close()
 
     asyncio.run(act())
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_wrong_is_counted_once_when_it_begins_and_shown(tmp_path: Path) -> None:
+    async def act() -> dict[str, Any]:
+        factory = bytes.fromhex("AA555A0000000101")
+        async with running(listening_home(tmp_path)) as process:
+            where = endpoint(process)
+            async with VirtualForwarder(where, factory) as one, VirtualForwarder(where, factory) as other:
+                for _ in range(3):
+                    one.pull()
+                    other.pull()
+                    await asyncio.sleep(0.01)
+                await until(lambda: process.ears[0].counters.of("findings", "copied_eui"))
+                told = await asyncio.to_thread(ask, tmp_path)
+                await until(lambda: process.ears[0].counters.of("findings", "copied_eui") == 1)
+                return told
+
+    told = asyncio.run(act())
+    assert [one["code"] for one in told["findings"]] == ["copied_eui"]
+    assert told["counters"]["findings"]["copied_eui"] == 1
 
 
 def test_streams_every_frame_to_whoever_asks(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hotspot import service
+from hotspot import keys, service
 from hotspot.command import group
+from hotspot.config import CONFIG_FILE
+from hotspot.keys import passphrase
 
 
 class Watched:
@@ -75,6 +77,32 @@ def test_odd_paths_are_quoted() -> None:
     unit = sections(service.unit(["/opt/farfield"], Path("/home/a b/100%"), None))["Service"]
     assert unit["ExecStart"].endswith('"/home/a b/100%%"')
     assert "User" not in unit
+
+
+def printed(home: Path, *more: str) -> configparser.SectionProxy:
+    arguments = ["service", "install", "--print", "--account", "pi", "--directory", str(home), *more]
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 0, result.output
+    return sections(result.output)["Service"]
+
+
+def test_a_hotspot_that_reads_no_device_sees_none(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text('nmea = "log.nmea"\n')
+    assert printed(tmp_path)["PrivateDevices"] == "yes"
+
+
+def test_a_serial_receiver_or_a_token_stays_within_reach(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text('nmea = "/dev/ttyACM0"\n')
+    assert "PrivateDevices" not in printed(tmp_path)
+    (tmp_path / CONFIG_FILE).unlink()
+    (tmp_path / keys.TOKEN_FILE).touch()
+    assert "PrivateDevices" not in printed(tmp_path)
+
+
+def test_the_passphrase_is_handed_over_by_systemd(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("correct horse")
+    unit = printed(tmp_path, "--passphrase-file", str(tmp_path / "secret"))
+    assert unit["LoadCredential"] == f"{passphrase.CREDENTIAL}:{tmp_path / 'secret'}"
 
 
 def test_print_changes_nothing(tmp_path: Path) -> None:

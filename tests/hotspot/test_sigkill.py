@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -38,7 +38,7 @@ from protocol.keys import PublicKey
 from protocol.records import Beacon, Witness
 from tests.hotspot.clocks import until
 from tests.hotspot.fake_validator import FakeValidator
-from tests.hotspot.killable import Settings
+from tests.hotspot.killable import REFUSED, Settings
 from tests.hotspot.virtual_forwarder import VirtualForwarder, accepted, lora_packet
 
 KILLS = int(os.environ.get("FARFIELD_KILLS", "12"))
@@ -48,6 +48,7 @@ LONGEST_LIFE_S = 2.5
 NEAR_S = 0.15
 PULL_EVERY_S = 0.02
 ANSWER_WITHIN_S = 90.0
+LOG = "log"
 SEED = int(os.environ.get("FARFIELD_KILL_SEED", "1"))
 
 
@@ -149,6 +150,7 @@ class Nursery:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             while not (line := await self.process.stdout.readline()).startswith(start):
                 assert line, "the hotspots' parent ended"
+                assert not line.startswith(b"failed"), f"a hotspot ended by itself; see {LOG}"
         return line
 
 
@@ -203,15 +205,19 @@ class Scene:
 
 
 def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    """UDP ports nobody gets by chance while a killed hotspot does not hold them: below the ephemeral ones."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(10_000, 20_000), 1_000):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    pytest.skip("no free UDP port below 20000")
 
 
 @asynccontextmanager
-async def scene(path: Path, place: Path, stderr: Any = DEVNULL) -> AsyncIterator[Scene]:
+async def scene(path: Path, place: Path) -> AsyncIterator[Scene]:
     ports, devices, homes = free_ports(HOTSPOTS), [], []
     for number, port in enumerate(ports):
         home = path / f"h{number}"
@@ -232,7 +238,8 @@ async def scene(path: Path, place: Path, stderr: Any = DEVNULL) -> AsyncIterator
         told = tuple((one.owner.hex(), one.address.hex(), one.endpoint) for one in validators)
         genesis_ms = time.time_ns() // 1_000_000 - 50_000
         Settings(str(place), tuple(homes), genesis_ms, told).write(path / "settings.json")
-        nursery = await Nursery.opened(path / "settings.json", stderr)
+        log = stack.enter_context((path / LOG).open("wb"))
+        nursery = await Nursery.opened(path / "settings.json", log)
         stack.push_async_callback(nursery.close)
         made = Scene(place, validators, forwarders, moments, nursery)
         tasks = [asyncio.ensure_future(keep_pulling(forwarders)), asyncio.ensure_future(be_an_ether(made))]
@@ -342,20 +349,43 @@ def small_disk(at: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(at)], check=True)
 
 
+class Ballast:
+    """Takes all the room there is on a small disk, again and again, while `heavy`."""
+
+    def __init__(self, place: Path) -> None:
+        self._place, self._file = place, place / "ballast"
+        self.heavy = False
+
+    def turn(self, chance: random.Random | None) -> None:
+        """Before each life: heavy or not. None: never again."""
+        self.heavy = chance is not None and chance.random() < 0.5
+        if not self.heavy:
+            self._file.unlink(missing_ok=True)
+
+    async def press(self) -> None:
+        """Never returns; cancel it."""
+        while True:
+            if self.heavy:
+                state = os.statvfs(self._place)
+                with contextlib.suppress(OSError), self._file.open("ab") as file:
+                    file.write(bytes(state.f_bavail * state.f_frsize))
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.slow
 def test_the_same_with_a_disk_that_is_full_now_and_then(tmp_path: Path) -> None:
     async def act(place: Path) -> Counter[str]:
-        def fill(chance: random.Random | None) -> None:
-            ballast = place / "ballast"
-            ballast.unlink(missing_ok=True)
-            if chance is not None and chance.random() < 0.5:
-                room = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-                ballast.write_bytes(bytes(max(room - chance.randrange(0, 40_000), 0)))
-
-        async with scene(tmp_path, place) as made:
-            return await kill_again_and_again(made, KILLS, BEACONS, fill)
+        ballast = Ballast(place)
+        pressing = asyncio.ensure_future(ballast.press())
+        try:
+            async with scene(tmp_path, place) as made:
+                return await kill_again_and_again(made, KILLS, BEACONS, ballast.turn)
+        finally:
+            pressing.cancel()
+            await asyncio.wait({pressing})
 
     with small_disk(tmp_path / "small") as place:
         kinds = asyncio.run(act(place))
+    kinds["refused writes"] = (tmp_path / LOG).read_text().count(REFUSED)
     tell(kinds)
-    assert kinds["kills"] >= KILLS and kinds["beacon"] >= BEACONS
+    assert kinds["kills"] >= KILLS and kinds["beacon"] >= BEACONS and kinds["refused writes"] > 0

@@ -44,7 +44,7 @@ def home(directory: Path) -> Home:
 
 
 def test_slots_are_drawn_from_the_wifi_plan(device: DeviceKey) -> None:
-    plan = plan_epoch(world.RULES, world.epoch(device, kind=Kind.FIXED_WIFI), device, wifi=True)
+    plan = plan_epoch(world.RULES, world.epoch(device, kind=Kind.FIXED_WIFI), device.hotspot_id, wifi=True)
     assert isinstance(plan, SlotPlan)
     assert {slot.frequency_hz for slot in plan.slots} <= set(PLAN.channels_hz)
     assert {(slot.spreading_factor, slot.bandwidth_hz) for slot in plan.slots} == {(0, PLAN.bandwidth_hz)}
@@ -56,11 +56,11 @@ def test_slots_are_drawn_from_the_wifi_plan(device: DeviceKey) -> None:
     [(Kind.FIXED_WIFI, False, "wifi_radio_missing"), (Kind.FIXED, True, "lora_radio_missing")],
 )
 def test_a_radio_of_the_other_kind_plays_no_slots(device: DeviceKey, kind: Kind, *, wifi: bool, reason: str) -> None:
-    assert plan_epoch(world.RULES, world.epoch(device, kind=kind), device, wifi=wifi) == reason
+    assert plan_epoch(world.RULES, world.epoch(device, kind=kind), device.hotspot_id, wifi=wifi) == reason
 
 
 def test_all_copies_of_a_beacon_are_charged_and_no_duty_cycle_holds_it(device: DeviceKey) -> None:
-    plan = plan_epoch(world.RULES, world.epoch(device, kind=Kind.FIXED_WIFI), device, wifi=True)
+    plan = plan_epoch(world.RULES, world.epoch(device, kind=Kind.FIXED_WIFI), device.hotspot_id, wifi=True)
     assert isinstance(plan, SlotPlan)
     assert slot_airtime_us(plan.slots[0]) == BEACON_AIRTIME_US
     assert Ledger(WIFI).may_send(plan.slots[0].frequency_hz, BEACON_AIRTIME_US, 0) == Allowed()

@@ -24,7 +24,7 @@ export function drawLegend(box, { layer, theme, cells, hidden, toggled }) {
   const ranges = rangesOf(layer, cells);
   const rows = classes(layer).map((one, place) => row(one.key, one.label, inBoth(ranges.map((list) => list[place])), swatch(one.color, edgeOf(one.color, theme === "dark"))));
   if (layer === "signal") for (const key of Object.keys(OTHERS)) rows.push(row(key, ...OTHERS[key], plain(key, theme)));
-  box.replaceChildren(el("h2", {}, TITLES[layer]), el("div", { class: "classes" }, rows), ...(layer === "weight" ? [weightNote()] : []), marks(theme));
+  box.replaceChildren(el("h2", {}, ranges.length > 1 ? `${TITLES[layer]}, dBm` : TITLES[layer]), el("div", { class: "classes" }, rows), ...(layer === "weight" ? [weightNote()] : []), marks(theme));
 
   function row(key, label, range, mark) {
     return el(
@@ -44,7 +44,7 @@ function rangesOf(layer, cells) {
   return radios.map((wifi) => classes(layer, wifi).map((one) => one.range));
 }
 
-const inBoth = (ranges) => (ranges.length === 1 ? ranges[0] : `${ranges.map((one) => one.replace(" dBm", "").replace(" to ", "…")).join(", Wi\u2011Fi ")} dBm`);
+const inBoth = (ranges) => (ranges.length === 1 ? ranges[0] : ranges.map((one) => one.replace(" dBm", "").replace(" to ", "…")).join(", Wi\u2011Fi "));
 
 function swatch(fill, edge, extra = {}) {
   return el("svg:svg", { class: "swatch", viewBox: "0 0 20 20", "aria-hidden": "true" }, el("svg:path", { d: HEXAGON, fill, stroke: edge, "stroke-width": 1.5, ...extra }));

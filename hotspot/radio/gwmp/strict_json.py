@@ -19,7 +19,9 @@ MAX_INTEGER_DIGITS = 20
 OUT_OF_RANGE = Decimal("Infinity")
 POWERS = tuple(10**decimals for decimals in range(7))
 QUANTA = tuple(Decimal(1).scaleb(-decimals) for decimals in range(7))
-STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+SQUARE = bytes.maketrans(b"{}", b"[]")
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class BodyProblem(StrEnum):
@@ -55,13 +57,12 @@ def read(body: bytes) -> dict[str, Any] | BodyProblem:
 def _too_deep(text: bytes) -> bool:
     if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
-    depth = 0
-    for found in STRINGS_AND_BRACKETS.finditer(text):
-        token = found.group()
-        depth += (token in (b"[", b"{")) - (token in (b"]", b"}"))
-        if depth > MAX_DEPTH:
-            return True
-    return False
+    brackets = STRINGS.sub(b"", text).translate(SQUARE, NO_BRACKETS)
+    for _ in range(MAX_DEPTH):  # each time the innermost level goes
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def _integer(text: str) -> int | Decimal:

@@ -1,0 +1,43 @@
+"""The one command: light to start, says only what is there, completes itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import farfield
+
+HEAVY = {"grpc", "web3", "h3", "numpy", "duckdb", "structlog", "cryptography", "rich", "asyncio", "prometheus_client"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["hotspot", "--help"], ["hotspot", "doctor", "--help"], ["--version"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys; from farfield import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        f"heavy = {HEAVY!r} & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_prints_a_completion_script(shell: str) -> None:
+    result = CliRunner().invoke(farfield.main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_FARFIELD_COMPLETE" in result.output
+
+
+def test_groups_that_are_not_installed_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(farfield.GROUPS, "validator", ("not_here.command", "Run a validator."))
+    assert "validator" not in CliRunner().invoke(farfield.main, ["--help"]).output
+    result = CliRunner().invoke(farfield.main, ["validator"])
+    assert result.exit_code == 2
+    assert "full installation" in result.output
