@@ -29,6 +29,7 @@ def test_events_begin_at_the_block_it_names(world: World) -> None:
     assert {log["address"] for log in logs} == {
         checksum(world.network.contracts.epochs),
         checksum(world.network.contracts.governor),
+        checksum(world.network.contracts.timelock),
     }
     assert world.reader.logs(0, first - 1) == []
 
