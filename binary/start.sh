@@ -34,4 +34,6 @@ if [ ! -x "$home/$name" ]; then
 fi
 FARFIELD_EXECUTABLE=$(command -v -- "$0" || echo "$0")
 export FARFIELD_EXECUTABLE
+# The very first part of the program needs libz, which a machine may not have; our own children do not get it.
+export LD_LIBRARY_PATH="$home/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 exec "$home/$name" "$@"

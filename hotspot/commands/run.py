@@ -121,14 +121,18 @@ async def _run(process: Process, *, as_json: bool) -> None:
 
 
 def _greet(process: Process, *, as_json: bool) -> None:
-    hotspots = [{"hotspot_id": process.name(at), "listen": ears.listen} for at, ears in enumerate(process.ears)]
+    hotspots = [
+        {"hotspot_id": process.name(at), "listen": ears.listen, "radio": "wifi" if ears.bridge else "lora"}
+        for at, ears in enumerate(process.ears)
+    ]
     page = f"http://127.0.0.1:{process.port}/"
     if as_json:
         print_json({"page": page, "hotspots": hotspots}, indent=None)
     else:
         for one in hotspots:
             name = one["hotspot_id"] if one["hotspot_id"].startswith("listener") else f"{one['hotspot_id'][:16]}..."
-            click.echo(f"Hotspot {name} listens for packet forwarders on {one['listen']}.")
+            to = "to the Wi-Fi radio at" if one["radio"] == "wifi" else "for packet forwarders on"
+            click.echo(f"Hotspot {name} listens {to} {one['listen']}.")
         click.echo(f"Its page is {page}")
     sys.stdout.flush()
 

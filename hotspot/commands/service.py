@@ -113,7 +113,11 @@ def _systemctl(as_user: bool, *arguments: str) -> str:
     """What went wrong; empty if nothing did."""
     try:
         done = subprocess.run(
-            ["systemctl", *(["--user"] if as_user else []), *arguments], capture_output=True, text=True, check=False
+            ["systemctl", *(["--user"] if as_user else []), *arguments],
+            env={name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"},
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError as error:
         return f"systemctl cannot be run ({error.strerror})."

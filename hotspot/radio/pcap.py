@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-or-later
 """802.11 frames as a pcap stream (link type 127, radiotap), read and written a piece at a time, over FIFOs too.
 
-A stream that cannot be followed says so in `broken`; it is good again after the next end of file. A writer may come
+A stream that cannot be followed says so in `broken`; it is good again from the next file header on. A writer may come
 back within one stream: a second file header between two records is taken as such.
 """
 
@@ -21,7 +21,9 @@ LINK_TYPE_RADIOTAP = 127
 MAGIC, MAGIC_NS = 0xA1B2C3D4, 0xA1B23C4D
 FILE_HEADER_BYTES, RECORD_HEADER_BYTES = 24, 16
 MAX_FRAME_BYTES = 8_192
-READ_BYTES = 65_536
+FILE_BEGINNINGS = tuple(struct.pack(f"{order}IHH", magic, 2, 4) for order in "<>" for magic in (MAGIC, MAGIC_NS))
+READ_BYTES = 4_096
+"""At a time, some two dozen frames: a loop that has other things to do gets its turn after them."""
 MODE = 0o600
 
 
@@ -44,6 +46,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.broken = ""
+        self._new_fault = ""
         self._unread = b""
         self._order = ""
 
@@ -57,9 +60,9 @@ class Reader:
         self.broken, self._unread, self._order = "", b"", ""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Takes in bytes and gives every frame they complete; nothing once the stream is broken."""
+        """Takes in bytes and gives every frame they complete; after a fault, from the next file header on."""
         self._unread += data
-        while not self.broken:
+        while not self.broken or self._skip_to_header():
             if self._at_header():
                 if len(self._unread) < FILE_HEADER_BYTES:
                     return
@@ -69,14 +72,30 @@ class Reader:
                 return
             length = struct.unpack_from(f"{self._order}I", self._unread, 8)[0]
             if length > MAX_FRAME_BYTES:
-                self.broken = "pcap_record_length"
+                self._fault("pcap_record_length")
                 continue
             end = RECORD_HEADER_BYTES + length
             if len(self._unread) < end:
                 return
             frame, self._unread = self._unread[RECORD_HEADER_BYTES:end], self._unread[end:]
             yield frame
-        self._unread = b""
+
+    def take_fault(self) -> str:
+        """What broke the stream since the last time it was asked for; empty if nothing did."""
+        fault, self._new_fault = self._new_fault, ""
+        return fault
+
+    def _fault(self, reason: str) -> None:
+        self.broken = self._new_fault = reason
+
+    def _skip_to_header(self) -> bool:
+        """Goes to the beginning of a file in what follows a fault; keeps no more than could be part of one."""
+        found = [at for begin in FILE_BEGINNINGS if (at := self._unread.find(begin, 1)) > 0]
+        if not found:
+            self._unread = self._unread[-len(FILE_BEGINNINGS[0]) :]
+            return False
+        self.broken, self._order, self._unread = "", "", self._unread[min(found) :]
+        return True
 
     def _at_header(self) -> bool:
         return not self._order or _order_of(self._unread[:4]) != ""
@@ -85,10 +104,11 @@ class Reader:
         order = _order_of(self._unread[:4])
         link_type = struct.unpack_from(f"{order or '<'}I", self._unread, 20)[0] & 0xFFFF
         if not order:
-            self.broken = "not_pcap"
+            self._fault("not_pcap")
         elif link_type != LINK_TYPE_RADIOTAP:
-            self.broken = "pcap_link_type"
-        self._order, self._unread = order, self._unread[FILE_HEADER_BYTES:]
+            self._fault("pcap_link_type")
+        else:
+            self._order, self._unread = order, self._unread[FILE_HEADER_BYTES:]
 
 
 def _order_of(magic: bytes) -> str:
@@ -130,15 +150,13 @@ class FifoReader:
         except BlockingIOError:
             return [], ""
         if not data:
-            broken = "pcap_cut_short" if self._reader.is_within_a_frame else ""
+            broken = "pcap_cut_short" if self._reader.is_within_a_frame and not self._reader.broken else ""
             fresh = self._open()  # before the old end is closed, so that no writer finds nobody here
             os.close(self._fd)
             self._fd = fresh
             self._reader.restart()
             return [], broken
-        was_broken = self._reader.broken
-        frames = list(self._reader.feed(data))
-        return frames, "" if was_broken else self._reader.broken
+        return list(self._reader.feed(data)), self._reader.take_fault()
 
     def close(self) -> None:
         os.close(self._fd)

@@ -43,6 +43,16 @@ def test_unpacks_itself_once_and_passes_on_arguments_and_exit_code(one_file: Pat
     assert unpacked.stat().st_ctime_ns == before
 
 
+def test_brings_its_own_libraries(one_file: Path, tmp_path: Path) -> None:
+    gathered = tmp_path / "gathered"
+    (gathered / "farfield").write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH"\n')
+    payload = build.packed(gathered)
+    one_file.write_bytes(build.head("farfield", payload) + payload)
+    told = run(one_file, HOME=str(tmp_path / "home")).stdout.strip()
+    assert Path(told).name == "lib"
+    assert (Path(told) / "data").exists()
+
+
 def test_unpacks_where_it_is_told(one_file: Path, tmp_path: Path) -> None:
     assert run(one_file, HOME=str(tmp_path / "home"), FARFIELD_UNPACK=str(tmp_path / "there")).returncode == 3
     assert (tmp_path / "there" / "farfield").is_dir()

@@ -14,6 +14,8 @@ from typing import Any, TypeGuard
 
 MAX_DEPTH = 64
 """Deeper nesting is refused before the parser sees it; forwarders need five levels."""
+MAX_CONTAINERS = 4_096
+"""Objects and lists of one body; 255 packets with eight antennas each need 2,600. More would wake the collector."""
 MAX_INTEGER_DIGITS = 20
 """Longer whole numbers stay Decimal: none of them is a value of ours, and int() takes quadratic time on them."""
 OUT_OF_RANGE = Decimal("Infinity")
@@ -40,7 +42,7 @@ def read(body: bytes) -> dict[str, Any] | BodyProblem:
         text = text_bytes.decode("utf-8")
     except UnicodeDecodeError:
         return BodyProblem.UTF8
-    if _too_deep(text_bytes):
+    if _too_much(text_bytes):
         return BodyProblem.JSON
     try:
         value, end = QUICK_SCAN(text, 0)
@@ -54,10 +56,13 @@ def read(body: bytes) -> dict[str, Any] | BodyProblem:
     return value if isinstance(value, dict) else BodyProblem.SHAPE
 
 
-def _too_deep(text: bytes) -> bool:
+def _too_much(text: bytes) -> bool:
+    """True for more levels or more containers than a forwarder needs, and for some texts that are no JSON."""
     if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
     brackets = STRINGS.sub(b"", text).translate(SQUARE, NO_BRACKETS)
+    if len(brackets) > 2 * MAX_CONTAINERS:
+        return True
     for _ in range(MAX_DEPTH):  # each time the innermost level goes
         if not brackets:
             return False

@@ -24,8 +24,8 @@ from hotspot.radio.wifi.tuning import Tuner
 MAX_CLIENTS = 4
 MAX_UNSENT_BYTES = 256 * 1024
 READ_BYTES = 4_096
-MAX_READS_PER_S = 200
-"""Beacons of ours that scapy may read a second; more is a flood, and is counted."""
+MAX_READS_PER_S = 1_000
+"""Beacons of ours that scapy may read a second, as many as a small board can; more is a flood, and is counted."""
 MAX_OWN_SOURCES = 16
 MAX_COPIES, LEAST_GAP_US, MAX_BURST_US = 50, 10_000, 5_000_000
 LEAST_DWELL_MS = 50

@@ -25,7 +25,7 @@ ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 SO_ATTACH_FILTER = 26
 RECEIVE_BUFFER_BYTES = 1024 * 1024
-BATCH = 64
+BATCH = 32
 """Frames taken in one go, before the loop looks at anything else."""
 ARPHRD_RADIOTAP = 803
 SIOCGIFHWADDR = 0x8927

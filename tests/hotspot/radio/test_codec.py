@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.fields import Antenna, Crc, DataRate, Modulation, Rxpk, Stat, Txpk
-from hotspot.radio.gwmp.strict_json import MAX_DEPTH
+from hotspot.radio.gwmp.strict_json import MAX_CONTAINERS, MAX_DEPTH
 from tests.hotspot.radio.hostile import SEEDS, mutated
 
 VECTORS = Path(__file__).resolve().parents[4] / "shared" / "vectors" / "gwmp.json"
@@ -223,6 +223,13 @@ def test_ten_thousand_mutated_datagrams_give_values_or_reasons() -> None:
 @pytest.mark.parametrize(("levels", "refused"), [(MAX_DEPTH - 1, False), (MAX_DEPTH, True)])
 def test_nesting_is_read_to_its_bound_and_no_deeper(levels: int, refused: bool) -> None:
     body = b'{"many":[{},{},"[[[\\"[["],"deep":' + b"[" * levels + b"]" * levels + b"}"
+    found = codec.decode(b"\x02\x00\x00\x00AAAAAAAA" + body)
+    assert isinstance(found, codec.Refused) == refused
+
+
+@pytest.mark.parametrize(("lists", "refused"), [(MAX_CONTAINERS - 2, False), (MAX_CONTAINERS - 1, True)])
+def test_no_more_lists_are_read_than_a_forwarder_could_need(lists: int, refused: bool) -> None:
+    body = b'{"many":[' + b",".join([b"[]"] * lists) + b"]}"
     found = codec.decode(b"\x02\x00\x00\x00AAAAAAAA" + body)
     assert isinstance(found, codec.Refused) == refused
 

@@ -49,13 +49,30 @@ def test_a_second_writer_may_begin_with_its_own_header() -> None:
         (stream() + struct.pack("<IIII", 1, 2, pcap.MAX_FRAME_BYTES + 1, 1), "pcap_record_length"),
     ],
 )
-def test_a_stream_that_cannot_be_followed_is_named_and_left(data: bytes, reason: str) -> None:
+def test_a_stream_that_cannot_be_followed_is_named_and_taken_up_at_the_next_header(data: bytes, reason: str) -> None:
+    for piece in (1, 7, 500):
+        reader = Reader()
+        assert list(reader.feed(data)) == []
+        assert reader.broken == reason
+        assert list(reader.feed(b"more of it" * 100)) == []
+        later = stream(b"later", b"last")
+        pieces = [later[at : at + piece] for at in range(0, len(later), piece)]
+        assert [frame for one in pieces for frame in reader.feed(one)] == [b"later", b"last"]
+        assert reader.broken == ""
+
+
+def test_a_good_file_behind_a_fault_is_read_at_once() -> None:
     reader = Reader()
-    assert list(reader.feed(data)) == []
-    assert reader.broken == reason
-    assert list(reader.feed(stream(b"later"))) == []
-    reader.restart()
-    assert list(reader.feed(stream(b"later"))) == [b"later"]
+    fault = stream(b"good") + struct.pack("<IIII", 1, 2, 2**31, 1) + b"rubbish"
+    assert list(reader.feed(fault + stream(b"later"))) == [b"good", b"later"]
+    assert (reader.take_fault(), reader.take_fault(), reader.broken) == ("pcap_record_length", "", "")
+
+
+def test_a_broken_stream_is_not_kept() -> None:
+    reader = Reader()
+    for _ in range(100):
+        assert list(reader.feed(b"no pcap at all, but long enough")) == []
+    assert len(reader._unread) < 100
 
 
 @given(st.binary(max_size=300))
