@@ -1,12 +1,16 @@
-"""For every test: Chromium where it is wanted, and in CI no skips but for want of measured data or of Java."""
+"""For every test: Chromium, the trace run, and in CI no skips but for want of measured data or of Java."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.network import trace_run
+from tests.network.trace_run import TRACE, TraceRun
 
 DEBIAN_CHROMIUM = "/usr/bin/chromium"
 SOFTWARE_GL = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
@@ -30,7 +34,27 @@ def _note(test: str, reason: str) -> None:
         _skipped.append(f"{test}: {reason}")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker learns from who started it where the trace run is."""
+    directory = getattr(config, "workerinput", {}).get("trace")
+    if directory:
+        config.stash[TRACE] = TraceRun(Path(directory))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        trace_run.start_if_wanted(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist: what a worker is told."""
+    run = node.config.stash.get(TRACE, None)
+    node.workerinput["trace"] = str(run.directory) if run else ""
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    trace_run.stop(session.config)
     if os.environ.get("FARFIELD_CI") and _skipped and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

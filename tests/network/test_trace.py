@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.network.conftest import TRACE
+from tests.network.trace_run import TRACE
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -22,7 +22,7 @@ def run(pytestconfig: pytest.Config) -> dict[str, Any]:
     trace = pytestconfig.stash.get(TRACE, None)
     if trace is None:
         pytest.skip("measured receptions are not beside this checkout (../shared/data/receptions)")
-    assert trace.process.wait(RUN_TIMEOUT_S) == 0, trace.log.read_text(encoding="utf-8")
+    assert trace.wait(RUN_TIMEOUT_S) == 0, trace.log.read_text(encoding="utf-8")
     tree = json.loads(trace.out.read_text(encoding="utf-8"))
     tree["ether"] = json.loads((trace.devnet / "ether" / "report.json").read_text(encoding="utf-8"))
     tree["directory"] = str(trace.devnet)
