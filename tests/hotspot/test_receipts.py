@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 
 import coincurve
 import pytest
@@ -52,7 +51,7 @@ def test_another_time_than_the_signed_one_is_named() -> None:
     assert verdict(receipt(stored_at_ms=1)) is ReceiptProblem.BAD_SIGNATURE
 
 
-@pytest.mark.parametrize("signature", [b"", bytes(64), bytes(65), secrets.token_bytes(66)])
+@pytest.mark.parametrize("signature", [b"", bytes(64), bytes(65), bytes(range(66))])
 def test_something_that_is_no_signature_is_named(signature: bytes) -> None:
     assert verdict(receipt(signature=signature)) is ReceiptProblem.BAD_SIGNATURE
 
