@@ -55,7 +55,7 @@ PRODUCTS = (
     Product(
         name="farfield-wifi-bridge",
         entry="hotspot/radio/wifi/__main__.py",
-        packages=("hotspot.radio",),
+        packages=("hotspot.radio.wifi",),
         collected=("scapy.arch",),
         excluded=(
             "validator", "coverage_maps", "devnet", "chain", "tests", "bench", "grpc", "web3", "numpy", "duckdb",
