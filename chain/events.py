@@ -11,6 +11,9 @@ from chain.artifacts import artifact
 from protocol.ids import Address, HotspotId
 from protocol.keys import keccak256
 
+MAX_REASON_CHARACTERS = 500
+"""Of a vote's reason: anybody may vote, with as many bytes as a block holds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -300,6 +303,10 @@ Field = tuple[str, Callable[[Any], Any]]
 """Where a field of an event's value comes from: the contract's own name of it, and how it is read."""
 
 
+def _short(text: str) -> str:
+    return text[:MAX_REASON_CHARACTERS]
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -417,7 +424,7 @@ KNOWN: dict[tuple[str, str], tuple[type[Event], dict[str, Field]]] = {
             "voter": ("voter", _address),
             "support": ("support", _same),
             "weight": ("weight", _same),
-            "reason": ("reason", _same),
+            "reason": ("reason", _short),
         },
     ),
     ("FarfieldGovernor", "ProposalQueued"): (Queued, PROPOSAL | {"due_ms": ("etaSeconds", _milliseconds)}),

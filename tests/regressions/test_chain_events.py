@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chain.artifacts import artifact
-from chain.events import Decoder, Proposed, Voted
+from chain.events import MAX_REASON_CHARACTERS, Decoder, Proposed, Voted
 from chain.libraries import Web3
 from protocol.keys import keccak256
 
@@ -54,3 +54,10 @@ def test_a_reason_that_is_a_text_stays_what_it_is(reason: bytes) -> None:
     found = Decoder().decode("FarfieldGovernor", log("VoteCast", values), 0)
     assert isinstance(found, Voted)
     assert found.reason == reason.decode()
+
+
+def test_a_reason_as_long_as_a_block_is_kept_short() -> None:
+    values = {"proposalId": 5, "support": 1, "weight": 0, "reason": b"x" * 1_000_000}
+    found = Decoder().decode("FarfieldGovernor", log("VoteCast", values), 0)
+    assert isinstance(found, Voted)
+    assert found.reason == "x" * MAX_REASON_CHARACTERS
