@@ -7,6 +7,8 @@ import {Emission} from "./Emission.sol";
 import {Faults} from "./Faults.sol";
 import {FarfieldToken} from "./FarfieldToken.sol";
 import {Hotspots} from "./Hotspots.sol";
+// For slither, which looks for a struct where it is used.
+import {Roots} from "./Roots.sol";
 import {ValidatorSet} from "./ValidatorSet.sol";
 
 /// @title Validators, manifests, roots, claims and emission.

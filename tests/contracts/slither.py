@@ -7,10 +7,13 @@ function it is in. One without an answer, or an answer without its finding, is a
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from devnet import toolchain
 from tests.factories import ROOT
@@ -18,22 +21,30 @@ from tests.factories import ROOT
 CONTRACTS = ROOT / "contracts"
 ANSWERS = ROOT / "docs" / "slither.md"
 SLITHER = ROOT / ".venv-slither" / "bin" / "slither"
+WORK = ROOT / "build" / "slither"
 TIMEOUT_S = 1_200
+
+
+def lay_out() -> None:
+    """Sources and libraries under one root: slither does not follow imports that lead out of it."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    shutil.copytree(CONTRACTS / "src", WORK / "src")
+    shutil.copytree(ROOT / "node_modules" / "@openzeppelin", WORK / "node_modules" / "@openzeppelin")
+    text = (CONTRACTS / "foundry.toml").read_text().replace("../node_modules", "node_modules")
+    (WORK / "foundry.toml").write_text(text.replace("./solc.mjs", str(CONTRACTS / "solc.mjs")))
 
 
 def findings() -> set[tuple[str, str]]:
     """(detector, place) of every finding in our own sources."""
-    environment = toolchain.with_node()
-    forge = toolchain.forge()
-    build = [str(forge), "build", "--build-info", "--force", "--skip", "test", "--out", "out-slither"]
-    build += ["--cache-path", "cache-slither", "--build-info-path", "out-slither/build-info"]
-    subprocess.run(build, cwd=CONTRACTS, env=environment, check=True, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL)
-    path = f"{forge.parent}:{environment.get('PATH', '')}"
-    command = [str(SLITHER), ".", "--ignore-compile", "--foundry-out-directory", "out-slither", "--json", "-"]
-    command += ["--filter-paths", "node_modules", "--fail-none"]
-    done = subprocess.run(
-        command, cwd=CONTRACTS, env=environment | {"PATH": path}, capture_output=True, timeout=TIMEOUT_S, check=False
-    )
+    environment, forge = toolchain.with_node(), toolchain.forge()
+    environment["PATH"] = f"{WORK / 'bin'}:{environment.get('PATH', os.defpath)}"
+    lay_out()
+    (WORK / "bin").mkdir()
+    (WORK / "bin" / "forge").symlink_to(forge)
+    options: dict[str, Any] = {"cwd": WORK, "env": environment, "timeout": TIMEOUT_S, "capture_output": True}
+    subprocess.run([str(forge), "build", "--build-info"], check=True, **options)
+    command = [str(SLITHER), ".", "--ignore-compile", "--json", "-", "--filter-paths", "node_modules", "--fail-none"]
+    done = subprocess.run(command, check=False, **options)
     answer = json.loads(done.stdout or b"{}")
     if not answer.get("success"):
         raise SystemExit(f"slither did not finish: {answer.get('error')} {done.stderr.decode()[-2_000:]}")

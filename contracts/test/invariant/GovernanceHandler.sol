@@ -16,8 +16,16 @@ abstract contract GovernanceHandler is World {
 
     Proposal[] internal proposals;
 
-    function propose(uint256 seed) external {
-        if (proposals.length >= 12) return;
+    /// @dev From the proposal to its execution in one go; each step may come alone as well.
+    function decide(uint256 seed) external {
+        propose(seed);
+        castVote(seed);
+        queue(seed);
+        execute(seed);
+    }
+
+    function propose(uint256 seed) public {
+        if (proposals.length >= 16) return;
         (address target, bytes memory call) = contentOf(seed);
         Proposal memory p = Proposal(target, call, vm.toString(proposals.length), 0);
         (address[] memory to, uint256[] memory values, bytes[] memory calls) = lists(p);
@@ -28,14 +36,14 @@ abstract contract GovernanceHandler is World {
         done("propose");
     }
 
-    function castVote(uint256 seed) external {
+    function castVote(uint256 seed) public {
         (Proposal memory p, bool found) = some(seed, IGovernor.ProposalState.Active);
         if (!found) {
             (p, found) = some(seed, IGovernor.ProposalState.Pending);
             if (!found) return;
             vm.warp(governor.proposalSnapshot(p.id) + 1);
         }
-        uint8 support = seed % 5 == 0 ? 0 : 1;
+        uint8 support = seed % 8 == 0 ? 0 : 1;
         bytes memory data = seed % 2 == 0
             ? abi.encodeCall(governor.castVote, (p.id, support))
             : abi.encodeCall(governor.castVoteWithReason, (p.id, support, "because"));
@@ -44,7 +52,7 @@ abstract contract GovernanceHandler is World {
         done("castVote");
     }
 
-    function queue(uint256 seed) external {
+    function queue(uint256 seed) public {
         (Proposal memory p, bool found) = some(seed, IGovernor.ProposalState.Succeeded);
         if (!found) {
             (p, found) = some(seed, IGovernor.ProposalState.Active);
@@ -54,7 +62,7 @@ abstract contract GovernanceHandler is World {
         if (governed(p, true)) done("queue");
     }
 
-    function execute(uint256 seed) external {
+    function execute(uint256 seed) public {
         (Proposal memory p, bool found) = some(seed, IGovernor.ProposalState.Queued);
         if (!found) return;
         uint256 eta = governor.proposalEta(p.id);
@@ -73,6 +81,7 @@ abstract contract GovernanceHandler is World {
     }
 
     function cancel(uint256 seed) external {
+        propose(seed);
         (Proposal memory p, bool found) = some(seed, IGovernor.ProposalState.Pending);
         if (!found) return;
         (address[] memory to, uint256[] memory values, bytes[] memory calls) = lists(p);

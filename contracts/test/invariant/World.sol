@@ -135,6 +135,14 @@ abstract contract World is Network {
         ++successes[name];
     }
 
+    /// @dev Forgets what succeeded while the network was brought to life.
+    function startCounting() external {
+        for (uint256 i = 0; i < names.length; ++i) {
+            delete successes[names[i]];
+        }
+        delete names;
+    }
+
     function numberOfNames() external view returns (uint256) {
         return names.length;
     }
