@@ -90,7 +90,7 @@ class Chain:
         members = tuple(Member(Address(one.owner), Address(one.key), 1) for one in network.validators)
         self._found = dataclasses.replace(world.anchor(*rows), members=members)
 
-    async def anchor(self, deadline_ms: int) -> Anchor | None:
+    async def anchor(self, epoch: int, deadline_ms: int) -> Anchor | None:
         return self._found
 
 
