@@ -82,8 +82,6 @@ def test_beacons_and_witnesses_through_its_bridge(tmp_path: Path) -> None:
             await asyncio.to_thread(bridge.hear, heard)
             await until(lambda: all(len(one.reports) >= 2 for one in site.validators), DEADLINE_S)
             on_air = await asyncio.to_thread(air.frames, COPIES)
-            found = [read(radiotap() + one[int.from_bytes(one[2:4], "little") :]) for one in on_air]
-            heard_on_air = {one.payload for one in found if isinstance(one, Heard)}
             for validator in site.validators:
                 reports = [report for report, _ in validator.reports.values()]
                 (told,) = [one for report in reports if (one := Beacon.decode(report)) is not None]
@@ -93,7 +91,9 @@ def test_beacons_and_witnesses_through_its_bridge(tmp_path: Path) -> None:
                 seed = epoch_seed(NETWORK, world.EPOCH, b"\x0b" * 32)
                 sent = beacon.frame(beacon.tag(seed, made.device.hotspot_id, told.slot, told.nonce))
                 assert (told.power_cdb, told.spreading_factor) == (1_800, 0)
-                assert sent in heard_on_air
+                tuned = radiotap(mhz=told.frequency_hz // 1_000_000)
+                found = [read(tuned + one[int.from_bytes(one[2:4], "little") :]) for one in on_air]
+                assert sent in {one.payload for one in found if isinstance(one, Heard)}
 
     with running_bridge(tmp_path / "h") as bridge, Receiver(bridge.out) as air:
         asyncio.run(act())
