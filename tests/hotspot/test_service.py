@@ -74,8 +74,8 @@ def test_the_unit_waits_for_ready_and_is_shut_in(tmp_path: Path) -> None:
 
 
 def test_odd_paths_are_quoted() -> None:
-    unit = sections(service.unit(["/opt/farfield"], Path("/home/a b/100%"), None))["Service"]
-    assert unit["ExecStart"].endswith('"/home/a b/100%%"')
+    unit = sections(service.unit(["/opt/farfield"], Path("/srv/a b/100%"), None))["Service"]
+    assert unit["ExecStart"].endswith('"/srv/a b/100%%"')
     assert "User" not in unit
 
 
