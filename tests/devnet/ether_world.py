@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -26,6 +27,8 @@ from protocol import beacon
 from tests.factories import ROOT, SHARED
 
 DEADLINE_S = 10.0
+LOOK_UP_S = 0.05
+"""How often a server looks whether it shall end."""
 RECEPTIONS = SHARED / "data" / "receptions"
 MUNSTER = place("48.39855", "9.99123")
 COLUMNS = (
@@ -112,6 +115,8 @@ class FakeHotspot:
         self.push_sources: set[Any] = set()
         self.pull_source: Any = None
         self._token = 0
+        self.socket.settimeout(LOOK_UP_S)
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
@@ -119,18 +124,16 @@ class FakeHotspot:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        closer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        closer.sendto(b"", self.socket.getsockname())
-        closer.close()
+        self._ended.set()
         self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive(), "closing the socket now would leave its number to somebody else's file"
         self.socket.close()
 
     def _serve(self) -> None:
-        while True:
-            data, source = self.socket.recvfrom(65_535)
-            if not data:
-                return
-            self._take(data, source, time.monotonic())
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                data, source = self.socket.recvfrom(65_535)
+                self._take(data, source, time.monotonic())
 
     def _take(self, data: bytes, source: Any, at: float) -> None:
         found = codec.decode(data)
