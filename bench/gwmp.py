@@ -17,8 +17,8 @@ from bench.timing import line
 from hotspot import config as configured
 from hotspot.clock import SystemClock
 from hotspot.counters import Counters
-from hotspot.duty_cycle import Ledger
 from hotspot.forwarding.forwarding import Forwarding
+from hotspot.playing.duty_cycle import Ledger
 from hotspot.radio.gwmp.port import UdpPort
 from hotspot.radio.gwmp.server import GwmpServer
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from hotspot.clock import SystemClock
 from hotspot.config import Endpoint
 from hotspot.counters import Counters
-from hotspot.duty_cycle import Ledger
 from hotspot.forwarding.forwarding import Forwarding
+from hotspot.playing.duty_cycle import Ledger
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import GwmpServer
 from tests.hotspot.radio import hostile

@@ -96,10 +96,10 @@ async def _site(count: int, device: object, place: Path) -> AsyncIterator[tuple[
     """Validators, a fan-out and a courier to each, over one outbox."""
     from hotspot.clock import SystemClock
     from hotspot.counters import Counters
-    from hotspot.courier import Courier
-    from hotspot.delivery import Fanout
-    from hotspot.outbox import OUTBOX_FILE, Outbox, Store
-    from hotspot.sessions import Sessions
+    from hotspot.reporting.courier import Courier
+    from hotspot.reporting.delivery import Fanout
+    from hotspot.reporting.outbox import OUTBOX_FILE, Outbox, Store
+    from hotspot.reporting.sessions import Sessions
     from hotspot.wire import ValidatorClient
     from protocol.keys import public_key
     from tests.hotspot.fake_validator import DOMAIN, NETWORK, FakeValidator
@@ -129,7 +129,7 @@ async def _site(count: int, device: object, place: Path) -> AsyncIterator[tuple[
 
 def _report(device: object) -> object:
     """A witness report like any other, to be committed and revealed at once."""
-    from hotspot.reports import Report
+    from hotspot.reporting.reports import Report
     from protocol.encoding import report_id
     from protocol.ids import NO_CELL, HotspotId, Role
     from protocol.records import NO_FINE_TIME, REPORT, Witness

@@ -33,7 +33,7 @@ from devnet.report import EpochLine, RunReport
 from devnet.scenarios import Scenario
 from hotspot import keys as device_keys
 from hotspot.radio.gwmp.server import PACKETS
-from hotspot.status_client import ask as ask_hotspot
+from hotspot.looking.status_client import ask as ask_hotspot
 from protocol.parameters import Parameters, parse
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import grpc
 from grpc import aio
 
-from hotspot.receipts import SignedReceipt
+from hotspot.reporting.receipts import SignedReceipt
 from protocol.encoding import sha256
 from protocol.ids import ReportId
 from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_MESSAGE_BYTES

@@ -51,9 +51,9 @@ def beacon(network: str | None, directory: Path, dry_run: bool, as_json: bool) -
 
 
 def _planned(network: str | None, directory: Path) -> dict[str, Any]:
-    from hotspot.epochs import ChainSilentError
     from hotspot.keys import KeyProblemError, place
-    from hotspot.start import StartError
+    from hotspot.playing.epochs import ChainSilentError
+    from hotspot.running.start import StartError
     from protocol.ids import HotspotId
 
     reader = reader_for(network, directory)
@@ -71,8 +71,8 @@ def _planned(network: str | None, directory: Path) -> dict[str, Any]:
 
 
 async def _plan(reader: Any, hotspot_id: Any, directory: Path) -> dict[str, Any]:
-    from hotspot.chain_source import ChainAnchors
-    from hotspot.start import join
+    from hotspot.playing.chain_source import ChainAnchors
+    from hotspot.running.start import join
     from hotspot.wire import ValidatorClient
     from protocol.schedule import epoch_at, epoch_start_ms
 
@@ -94,8 +94,8 @@ async def _plan(reader: Any, hotspot_id: Any, directory: Path) -> dict[str, Any]
 def _slots(reader: Any, hotspot_id: Any, played: Any, number: int, start_ms: int, anchor: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from hotspot.beaconing import most_power_dbm, plan_epoch, slot_airtime_us
-    from hotspot.epochs import Epoch
+    from hotspot.playing.beaconing import most_power_dbm, plan_epoch, slot_airtime_us
+    from hotspot.playing.epochs import Epoch
     from protocol.encoding import epoch_seed
     from protocol.ids import Kind
     from protocol.parameters import FRAME_BYTES

@@ -29,8 +29,9 @@ BAR_WIDTH = 30
 @json_option
 def earnings(network: str | None, directory: Path, map_url: str | None, last: int, as_json: bool) -> None:
     """Print what this hotspot earned, epoch by epoch; claims pay it to the owner."""
-    from hotspot import keys, map_facts
+    from hotspot import keys
     from hotspot.keys import place
+    from hotspot.looking import map_facts
 
     file = network_file(network, directory)
     try:
@@ -50,7 +51,7 @@ def earnings(network: str | None, directory: Path, map_url: str | None, last: in
 
 
 def _lines(told: dict[str, Any], last: int) -> list[str]:
-    from hotspot.map_facts import tokens
+    from hotspot.looking.map_facts import tokens
 
     rows = told.get("earnings", [])[-last:]
     most = max((int(one["earned"]) for one in rows), default=0) or 1

@@ -27,8 +27,8 @@ def radio() -> None:
 @json_option
 def test_radio(directory: Path, seconds: int, as_json: bool) -> None:
     """Wait for the first frame and say what was heard. Exit code 3 when nothing was."""
-    from hotspot.frame_source import SourceError, frames
-    from hotspot.status_client import NotRunningError, ask
+    from hotspot.looking.frame_source import SourceError, frames
+    from hotspot.looking.status_client import NotRunningError, ask
 
     started = time.monotonic()
     try:
@@ -58,8 +58,8 @@ def test_radio(directory: Path, seconds: int, as_json: bool) -> None:
 @json_option
 def capture(directory: Path, seconds: int, pcap: Path | None, count: int | None, as_json: bool) -> None:
     """Print every frame heard, or write them into a pcap file."""
-    from hotspot.frame_source import SourceError
-    from hotspot.status_client import NotRunningError
+    from hotspot.looking.frame_source import SourceError
+    from hotspot.looking.status_client import NotRunningError
 
     try:
         if pcap is None:
@@ -80,8 +80,8 @@ def capture(directory: Path, seconds: int, pcap: Path | None, count: int | None,
 
 
 def _capture(directory: Path, seconds: int, count: int | None, file: IO[bytes] | None, *, as_json: bool) -> int:
-    from hotspot import loratap
-    from hotspot.frame_source import frames
+    from hotspot.looking import loratap
+    from hotspot.looking.frame_source import frames
 
     number = 0
     if file is not None:

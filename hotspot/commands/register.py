@@ -26,7 +26,7 @@ from hotspot.commands.shared import (
 
 if TYPE_CHECKING:
     from hotspot.keys import DeviceKey
-    from hotspot.registration import Site
+    from hotspot.ownership.registration import Site
 
 KINDS = {"fixed": 0, "mapper": 1, "fixed-wifi": 2, "mapper-wifi": 3}
 
@@ -78,7 +78,7 @@ def register(network: str | None, directory: Path, as_json: bool, **options: Any
 
 
 def _site(options: dict[str, Any]) -> Site:
-    from hotspot.registration import Site
+    from hotspot.ownership.registration import Site
     from protocol.ids import Address, Kind
 
     return Site(
@@ -132,8 +132,8 @@ def _prepare(directory: Path, options: dict[str, Any]) -> DeviceKey:
 def _register(source: str, device: DeviceKey, site: Site, *, wait: bool) -> dict[str, Any]:
     import asyncio
 
-    from hotspot.epochs import ChainSilentError
-    from hotspot.registration import RegistrationError
+    from hotspot.ownership.registration import RegistrationError
+    from hotspot.playing.epochs import ChainSilentError
 
     reader = reader_for(source, Path())
     try:
@@ -147,9 +147,9 @@ def _register(source: str, device: DeviceKey, site: Site, *, wait: bool) -> dict
 
 
 async def _relay_and_wait(reader: Any, device: DeviceKey, site: Site, *, wait: bool) -> dict[str, Any]:
-    from hotspot.chain_source import ChainAnchors
     from hotspot.clock import SystemClock
-    from hotspot.registration import relay, signed_registration, until_final
+    from hotspot.ownership.registration import relay, signed_registration, until_final
+    from hotspot.playing.chain_source import ChainAnchors
     from hotspot.wire import ValidatorClient
 
     network, registry = reader.network, ChainAnchors(reader)

@@ -22,7 +22,7 @@ from hotspot.commands.shared import (
 
 if TYPE_CHECKING:
     from chain.network import NetworkFile
-    from hotspot.history import Fate
+    from hotspot.reporting.history import Fate
     from hotspot.wire import ReportVerdict
 
 MOST = 10_000
@@ -54,9 +54,9 @@ def reports(network: str | None, directory: Path, why: bool, prefix: str, last: 
 
 
 def _stored(directory: Path, last: int, prefix: str) -> list[Fate]:
-    from hotspot.history import opened, outbox_of
     from hotspot.keys import KeyProblemError, place
-    from hotspot.outbox import StorageError
+    from hotspot.reporting.history import opened, outbox_of
+    from hotspot.reporting.outbox import StorageError
 
     try:
         hotspot_id = bytes.fromhex(place.show(directory).hotspot_id)
@@ -100,7 +100,7 @@ async def _ask(file: NetworkFile, ids: list[Any]) -> dict[bytes, ReportVerdict] 
 
 
 def _shape(one: Fate, verdicts: dict[bytes, ReportVerdict] | None) -> dict[str, Any]:
-    from hotspot.reports import Step
+    from hotspot.reporting.reports import Step
 
     at_ms, detail = one.described()
     shape: dict[str, Any] = {
@@ -128,7 +128,7 @@ def _shape(one: Fate, verdicts: dict[bytes, ReportVerdict] | None) -> dict[str, 
         for offered in one.offered
     ]
     verdict = verdicts.get(one.report_id)
-    from hotspot.verdicts import sentence
+    from hotspot.reporting.verdicts import sentence
 
     return shape | {
         "verdict": None if verdict is None else verdict.reason,

@@ -12,7 +12,7 @@ import click
 from hotspot.commands.shared import NETWORK_FILE, end, json_option, network_option, print_json
 
 if TYPE_CHECKING:
-    from hotspot.process import Process
+    from hotspot.running.process import Process
 
 
 @click.command()
@@ -54,8 +54,8 @@ def run(
     import asyncio
 
     from hotspot import logs
-    from hotspot.process import prepared
-    from hotspot.start import StartError
+    from hotspot.running.process import prepared
+    from hotspot.running.start import StartError
 
     flags = _flags(listen, settings)
     logs.configure(log_format)
@@ -101,7 +101,7 @@ async def _run(process: Process, *, as_json: bool) -> None:
     import asyncio
     import signal
 
-    from hotspot import service
+    from hotspot.running import service
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -138,7 +138,7 @@ def _greet(process: Process, *, as_json: bool) -> None:
 
 
 def _tell_joined(played: Any, *, as_json: bool) -> None:
-    from hotspot.start import window_lines
+    from hotspot.running.start import window_lines
 
     for warning in played.warnings:
         click.echo(warning, err=True)

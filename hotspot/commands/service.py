@@ -45,7 +45,7 @@ def install(
     as_json: bool,
 ) -> None:
     """Write a hardened systemd unit for this hotspot's directory, and start it."""
-    from hotspot.service import unit
+    from hotspot.running.service import unit
 
     home = directory.resolve()
     if not home.is_dir():

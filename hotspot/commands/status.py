@@ -21,7 +21,7 @@ COUNTED = ("beacons", "rxpk", "transmissions", "witnesses", "commits", "reveals"
 @json_option
 def status(directory: Path, watch: bool, as_json: bool) -> None:
     """Print what the running hotspot does."""
-    from hotspot.status_client import NotRunningError, ask
+    from hotspot.looking.status_client import NotRunningError, ask
 
     while True:
         try:

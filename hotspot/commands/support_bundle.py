@@ -26,8 +26,8 @@ from hotspot.commands.shared import (
 @json_option
 def support_bundle(network: str | None, directory: Path, out: Path | None, as_json: bool) -> None:
     """Pack status, findings, settings, log and versions into one file; keys and passwords stay out."""
-    from hotspot import support
     from hotspot.files import write_whole
+    from hotspot.looking import support
 
     now_s = int(time.time())
     path = out or Path(time.strftime("farfield-support-%Y%m%d-%H%M%S.tar.gz", time.gmtime(now_s)))
@@ -48,10 +48,10 @@ def support_bundle(network: str | None, directory: Path, out: Path | None, as_js
 def _files(directory: Path, source: str | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from hotspot import support
     from hotspot.config import CONFIG_FILE
     from hotspot.doctor.examine import examine
-    from hotspot.status_client import NotRunningError, ask, ask_log
+    from hotspot.looking import support
+    from hotspot.looking.status_client import NotRunningError, ask, ask_log
 
     files: dict[str, Any] = {"versions.json": _versions()}
     settings = directory / CONFIG_FILE

@@ -9,7 +9,7 @@ from pathlib import Path
 from chain.network import NetworkFile, NetworkFileError, load
 from hotspot.doctor import machine, network, running
 from hotspot.doctor.findings import Finding, Level, finding
-from hotspot.status_client import NotRunningError, ask
+from hotspot.looking.status_client import NotRunningError, ask
 
 WAITING_CODES = frozenset({"waiting"})
 

@@ -17,14 +17,14 @@ from typing import Any, Protocol
 from hotspot.clock import Clock
 from hotspot.config import Endpoint
 from hotspot.counters import Counters
-from hotspot.duty_cycle import Allowed, Ledger
 from hotspot.forwarding.cut import without
 from hotspot.forwarding.downlink import Downlink, read_downlink
 from hotspot.forwarding.names import ServerName
 from hotspot.forwarding.upstream import Upstream
+from hotspot.playing.duty_cycle import Allowed, Ledger
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.orders import UNREADABLE, Answered, with_token
-from hotspot.reports import Transmission
+from hotspot.reporting.reports import Transmission
 from protocol import beacon
 from protocol.ids import HotspotId
 

@@ -18,7 +18,7 @@ from chain.sender import Sender
 from chain.transacting.options import Sending, Stop, ends_with_a_sentence, print_json
 from chain.transacting.session import Intent, carry_out, coin_text, finish, session
 from hotspot.keys import DeviceKey
-from hotspot.registration import Site, signed_registration
+from hotspot.ownership.registration import Site, signed_registration
 from protocol.records import Registration
 
 

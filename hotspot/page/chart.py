@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from hotspot.map_facts import tokens
+from hotspot.looking.map_facts import tokens
 
 WIDTH, HEIGHT, BASE = 640, 130, 18
 MAX_BARS = 60

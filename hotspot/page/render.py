@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from hotspot.map_facts import tokens
+from hotspot.looking.map_facts import tokens
 from hotspot.page import chart
 
 MAX_ROWS = 12

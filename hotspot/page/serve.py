@@ -6,12 +6,13 @@ import asyncio
 from importlib.resources import files
 from typing import Any, Protocol
 
-from hotspot import logs, map_facts
+from hotspot import logs
 from hotspot.clock import Clock
-from hotspot.ears import Ears
-from hotspot.map_facts import MapSilent
+from hotspot.looking import map_facts
+from hotspot.looking.map_facts import MapSilent
+from hotspot.looking.status import Answer, StatusServer, as_json
 from hotspot.page import render
-from hotspot.status import Answer, StatusServer, as_json
+from hotspot.running.ears import Ears
 
 MAP_KEPT_MS = 60_000
 MAP_RETRY_MS = 15_000
@@ -96,7 +97,7 @@ class Page:
         return render.Seen(answer, facts.told, facts.problem, list(logs.recent))
 
     def _metrics(self) -> Answer:
-        from hotspot import metrics
+        from hotspot.looking import metrics
 
         shapes = [self._process.hotspot_snapshot(index) for index in range(len(self._process.ears))]
         return Answer(metrics.text(shapes, self._process.snapshot()), METRICS)

@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 from typing import Any
 
-from hotspot.reports import Report, Transmission
+from hotspot.reporting.reports import Report, Transmission
 from protocol.ids import HotspotId, ReportId, Role
 
 NOW_MS = 1_700_000_000_000

@@ -23,12 +23,12 @@ import structlog
 
 from chain.network import NetworkFile, ValidatorEntry
 from hotspot.clock import SystemClock
-from hotspot.daemon import Daemon, Player, clients_for
-from hotspot.epochs import Anchor
-from hotspot.outbox import OUTBOX_FILE, Change, StorageError, Store
-from hotspot.process import Process
-from hotspot.rules import Rules
-from hotspot.start import Home, Played, open_homes
+from hotspot.playing.daemon import Daemon, Player, clients_for
+from hotspot.playing.epochs import Anchor
+from hotspot.playing.rules import Rules
+from hotspot.reporting.outbox import OUTBOX_FILE, Change, StorageError, Store
+from hotspot.running.process import Process
+from hotspot.running.start import Home, Played, open_homes
 from protocol.closing import Member
 from protocol.ids import Address
 from tests.hotspot import world

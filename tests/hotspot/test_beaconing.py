@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hotspot import history
-from hotspot.beaconing import Beaconer, least_power_dbm, most_power_dbm, plan_epoch, slot_airtime_us
 from hotspot.counters import Counters
-from hotspot.duty_cycle import GAP_MS
-from hotspot.epochs import Epoch
 from hotspot.keys.device import DeviceKey, KeyProblemError, software_key
-from hotspot.outbox import KeepTransmission, Outbox, StorageError, Store
+from hotspot.playing.beaconing import Beaconer, least_power_dbm, most_power_dbm, plan_epoch, slot_airtime_us
+from hotspot.playing.duty_cycle import GAP_MS
+from hotspot.playing.epochs import Epoch
 from hotspot.radio.frames import TxRequest, TxResult, TxState
-from hotspot.reports import Report, Transmission
+from hotspot.reporting import history
+from hotspot.reporting.outbox import KeepTransmission, Outbox, StorageError, Store
+from hotspot.reporting.reports import Report, Transmission
 from protocol import beacon
 from protocol.encoding import report_id, signed_bytes
 from protocol.ids import Kind

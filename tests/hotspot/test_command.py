@@ -23,7 +23,7 @@ from chain.network import ValidatorEntry, dump
 from hotspot import keys
 from hotspot.command import group
 from hotspot.config import CONFIG_FILE, load
-from hotspot.status_client import write_pointer
+from hotspot.looking.status_client import write_pointer
 from protocol.records import Registration
 from tests.chain.world import Anvil, World, build_world
 from tests.hotspot.fake_validator import FakeValidator
@@ -82,7 +82,7 @@ ANSWER = {
 @pytest.fixture
 def answering(tmp_path: Path) -> Iterator[Path]:
     """A directory whose hotspot answers ANSWER, served from a thread."""
-    from hotspot.status import StatusServer, as_json
+    from hotspot.looking.status import StatusServer, as_json
 
     loop, server = asyncio.new_event_loop(), StatusServer()
     server.answer(f"/{ANSWER['hotspot_id']}/status.json", lambda: as_json(ANSWER))
@@ -217,14 +217,14 @@ def test_listens_without_key_and_network(tmp_path: Path) -> None:
 
 RUN = """
 import sys
-import hotspot.daemon
-from hotspot.start import Played
+import hotspot.playing.daemon
+from hotspot.running.start import Played
 from tests.hotspot.world import RULES
 
 async def join(reader, clients, home):
     return Played(reader.network, 1_700_000_000_000, RULES, ())
 
-hotspot.daemon.join = join
+hotspot.playing.daemon.join = join
 from farfield import main
 main(["hotspot", "run", "--network", sys.argv[1], "--directory", sys.argv[2], "--listen", "127.0.0.1:0"])
 """

@@ -16,13 +16,13 @@ import pytest
 from chain.network import NetworkFile, ValidatorEntry
 from hotspot import keys
 from hotspot.config import CONFIG_FILE
-from hotspot.daemon import Daemon, Player, clients_for
-from hotspot.epochs import Anchor
-from hotspot.outbox import OUTBOX_FILE, Store
-from hotspot.process import Process
-from hotspot.rules import Rules
-from hotspot.start import Home, Played, StartError, open_homes
-from hotspot.status_client import ask
+from hotspot.looking.status_client import ask
+from hotspot.playing.daemon import Daemon, Player, clients_for
+from hotspot.playing.epochs import Anchor
+from hotspot.playing.rules import Rules
+from hotspot.reporting.outbox import OUTBOX_FILE, Store
+from hotspot.running.process import Process
+from hotspot.running.start import Home, Played, StartError, open_homes
 from protocol import beacon
 from protocol.closing import Member
 from protocol.encoding import epoch_seed

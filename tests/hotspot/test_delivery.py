@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hotspot import history
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
-from hotspot.courier import Courier, Pending
-from hotspot.delivery import Fanout
 from hotspot.keys.device import DeviceKey, KeyProblemError, software_key
-from hotspot.outbox import KeepReport, Outbox, Store
-from hotspot.receipts import SignedReceipt, batch_hash
-from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Report, Step
-from hotspot.sessions import Sessions
+from hotspot.reporting import history
+from hotspot.reporting.courier import Courier, Pending
+from hotspot.reporting.delivery import Fanout
+from hotspot.reporting.outbox import KeepReport, Outbox, Store
+from hotspot.reporting.receipts import SignedReceipt, batch_hash
+from hotspot.reporting.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Report, Step
+from hotspot.reporting.sessions import Sessions
 from hotspot.wire import CallFailed, Opened, Refused, Taken, ValidatorClient
 from protocol.closing import Member
 from protocol.encoding import report_id

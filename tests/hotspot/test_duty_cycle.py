@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotspot import duty_cycle
-from hotspot.duty_cycle import EU868, WINDOW_MS, Allowed, Ledger, Never, Wait
-from hotspot.reports import Transmission
+from hotspot.playing import duty_cycle
+from hotspot.playing.duty_cycle import EU868, WINDOW_MS, Allowed, Ledger, Never, Wait
+from hotspot.reporting.reports import Transmission
 from tests.hotspot.factories import NOW_MS, transmission
 
 ONE_PERCENT_US = 36_000_000

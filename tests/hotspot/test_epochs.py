@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hotspot.counters import Counters
-from hotspot.epochs import Anchor, ChainSilentError, Epoch, EpochWatcher
 from hotspot.keys import DeviceKey
+from hotspot.playing.epochs import Anchor, ChainSilentError, Epoch, EpochWatcher
 from protocol.encoding import epoch_seed
 from tests.hotspot import world
 from tests.hotspot.clocks import ManualClock, until

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hotspot import history
-from hotspot.outbox import (
+from hotspot.reporting import history
+from hotspot.reporting.outbox import (
     UNCONFIRMED,
     Change,
     CloseDraft,
@@ -17,7 +17,7 @@ from hotspot.outbox import (
     StorageError,
     Store,
 )
-from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Delivery, Step
+from hotspot.reporting.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Delivery, Step
 from protocol.ids import HotspotId
 from tests.hotspot.factories import HOTSPOT, NOW_MS, report
 

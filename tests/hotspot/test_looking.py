@@ -16,12 +16,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chain.network import dump
-from hotspot import keys, loratap
+from hotspot import keys
 from hotspot.command import group
-from hotspot.history import outbox_of
-from hotspot.map_facts import tokens
-from hotspot.outbox import OUTBOX_FILE, CloseReport, KeepDelivery, KeepReport, Store
-from hotspot.reports import WINDOW_PASSED, Delivery, Step
+from hotspot.looking import loratap
+from hotspot.looking.map_facts import tokens
+from hotspot.reporting.history import outbox_of
+from hotspot.reporting.outbox import OUTBOX_FILE, CloseReport, KeepDelivery, KeepReport, Store
+from hotspot.reporting.reports import WINDOW_PASSED, Delivery, Step
 from protocol.ids import HotspotId
 from tests.hotspot.clocks import until
 from tests.hotspot.factories import report

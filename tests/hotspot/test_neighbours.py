@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotspot.neighbours import Neighbour, nearest
+from hotspot.looking.neighbours import Neighbour, nearest
 from protocol import geo
 from protocol.ids import HotspotId, Kind
 from protocol.records import RegistryRow

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hotspot.outbox import (
+from hotspot.reporting.outbox import (
     INSIST_MS,
     LOG_PAGES,
     MAX_CLOSED_REPORTS,
@@ -35,7 +35,7 @@ from hotspot.outbox import (
     Store,
     Tally,
 )
-from hotspot.reports import ACKNOWLEDGED, Delivery, Report, Step
+from hotspot.reporting.reports import ACKNOWLEDGED, Delivery, Report, Step
 from protocol.ids import Role
 from protocol.records import Beacon
 from tests.hotspot.clocks import ManualClock, settle, until
@@ -327,7 +327,7 @@ def test_what_waits_is_written_when_it_ends(path: Path) -> None:
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from hotspot.outbox import KeepReport, KeepTransmission, Outbox, Store
+from hotspot.reporting.outbox import KeepReport, KeepTransmission, Outbox, Store
 from tests.hotspot.factories import report, transmission
 
 async def writer(outbox, number):

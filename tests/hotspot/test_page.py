@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hotspot import logs
+from hotspot.looking.status_client import HOST
 from hotspot.page import chart, render
 from hotspot.page.render import Seen
-from hotspot.status_client import HOST
 from tests.hotspot.clocks import until
 from tests.hotspot.test_process import endpoint, listening_home, running
 from tests.hotspot.virtual_forwarder import VirtualForwarder, lora_packet

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from chain.network import dump
-from hotspot import daemon, keys
+from hotspot import keys
 from hotspot.config import CONFIG_FILE, setting
-from hotspot.ears import MAX_HEARD
-from hotspot.process import Process
-from hotspot.start import UNREACHABLE, Played, StartError, open_homes
-from hotspot.status_client import HOST, ask, read_pointer
+from hotspot.looking.status_client import HOST, ask, read_pointer
+from hotspot.playing import daemon
+from hotspot.running.ears import MAX_HEARD
+from hotspot.running.process import Process
+from hotspot.running.start import UNREACHABLE, Played, StartError, open_homes
 from protocol import beacon
 from tests.hotspot import world
 from tests.hotspot.clocks import until
@@ -59,7 +60,7 @@ def endpoint(process: Process) -> tuple[str, int]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOOK_MS", "FIRST_PAUSE_MS", "LONGEST_PAUSE_MS", "EXAMINE_MS"):
-        monkeypatch.setattr(f"hotspot.process.{name}", 20)
+        monkeypatch.setattr(f"hotspot.running.process.{name}", 20)
 
 
 def test_hears_and_shows_frames_without_key_network_or_wallet(tmp_path: Path) -> None:

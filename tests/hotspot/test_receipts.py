@@ -7,7 +7,7 @@ import dataclasses
 import coincurve
 import pytest
 
-from hotspot.receipts import ReceiptProblem, SignedReceipt, batch_hash, check_receipt
+from hotspot.reporting.receipts import ReceiptProblem, SignedReceipt, batch_hash, check_receipt
 from protocol.ids import Address, ReportId
 from protocol.keys import Receipt, quorum_address, sign_quorum
 from tests.hotspot.fake_validator import DOMAIN

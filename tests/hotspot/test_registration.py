@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from hotspot.epochs import ChainSilentError
-from hotspot.registration import FINAL_WITHIN_MS, RegistrationError, Site, relay, signed_registration, until_final
+from hotspot.ownership.registration import (
+    FINAL_WITHIN_MS,
+    RegistrationError,
+    Site,
+    relay,
+    signed_registration,
+    until_final,
+)
+from hotspot.playing.epochs import ChainSilentError
 from hotspot.wire import CallFailed, Relayed
 from protocol.encoding import signed_bytes
 from protocol.ids import Address, HotspotId, Kind

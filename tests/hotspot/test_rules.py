@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
+from hotspot.playing.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
 from hotspot.wire import CallFailed, ValidatorStatus
 from protocol.encoding import concatenate, sha256
 from protocol.parameters import params_hash

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hotspot import keys, service
+from hotspot import keys
 from hotspot.command import group
 from hotspot.config import CONFIG_FILE
 from hotspot.keys import passphrase
+from hotspot.running import service
 
 
 class Watched:

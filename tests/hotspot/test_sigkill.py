@@ -31,8 +31,8 @@ import pytest
 
 from hotspot import keys
 from hotspot.config import CONFIG_FILE
-from hotspot.outbox import OUTBOX_FILE
 from hotspot.radio.gwmp.fields import Txpk
+from hotspot.reporting.outbox import OUTBOX_FILE
 from protocol.encoding import report_id
 from protocol.keys import PublicKey
 from protocol.records import Beacon, Witness

@@ -15,8 +15,8 @@ from chain.network import Contracts, NetworkFile, ValidatorEntry
 from chain.reader import WRONG_CHAIN
 from hotspot import keys
 from hotspot.config import CONFIG_FILE, Endpoint
-from hotspot.rules import CACHE_DIRECTORY
-from hotspot.start import StartError, common_directory, join, locked, open_homes, window_lines
+from hotspot.playing.rules import CACHE_DIRECTORY
+from hotspot.running.start import StartError, common_directory, join, locked, open_homes, window_lines
 from protocol.encoding import sha256
 from protocol.ids import Address
 from protocol.parameters import params_hash

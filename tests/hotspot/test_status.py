@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hotspot.status import MAX_REQUEST_BYTES, StatusServer, as_json
-from hotspot.status_client import STATUS_FILE, NotRunningError, ask, write_pointer
+from hotspot.looking.status import MAX_REQUEST_BYTES, StatusServer, as_json
+from hotspot.looking.status_client import STATUS_FILE, NotRunningError, ask, write_pointer
 
 ID = "80" * 32
 

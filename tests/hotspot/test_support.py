@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hotspot import keys, support
+from hotspot import keys
 from hotspot.command import group
 from hotspot.config import CONFIG_FILE
+from hotspot.looking import support
 
 SECRETS = ("hunter2", "s3cr3tkey", "bob:", "PRIVATE KEY")
 SETTINGS = """network = "https://bob:hunter2@rpc.example/v3/s3cr3tkey?x=1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from hotspot.verdicts import PAUSE_MS, Verdicts, sentence
+from hotspot.reporting.verdicts import PAUSE_MS, Verdicts, sentence
 from hotspot.wire import CallFailed, ReportVerdict
 from protocol.ids import ReportId
 from protocol.limits import MAX_BATCH_ENTRIES

@@ -9,14 +9,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hotspot import keys
-from hotspot.beaconing import SlotPlan, plan_epoch, slot_airtime_us
 from hotspot.config import CONFIG_FILE
-from hotspot.duty_cycle import WIFI, Allowed, Ledger
 from hotspot.keys.device import DeviceKey, software_key
+from hotspot.playing.beaconing import SlotPlan, plan_epoch, slot_airtime_us
+from hotspot.playing.duty_cycle import WIFI, Allowed, Ledger
 from hotspot.radio.bridge import BEACON_AIRTIME_US, COPIES, FRAME_AIRTIME_US
 from hotspot.radio.wifi.frames import Beacon as Heard
 from hotspot.radio.wifi.frames import read
-from hotspot.start import Home, open_homes
+from hotspot.running.start import Home, open_homes
 from protocol import beacon
 from protocol.encoding import epoch_seed
 from protocol.ids import Kind

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from hotspot.counters import Counters
-from hotspot.epochs import EpochWatcher
-from hotspot.outbox import Change, Outbox, StorageError
+from hotspot.playing.epochs import EpochWatcher
+from hotspot.playing.witnessing import MAX_WITNESSES_PER_EPOCH, Witnesser
 from hotspot.radio.frames import RxFrame
-from hotspot.reports import Report
-from hotspot.witnessing import MAX_WITNESSES_PER_EPOCH, Witnesser
+from hotspot.reporting.outbox import Change, Outbox, StorageError
+from hotspot.reporting.reports import Report
 from protocol import beacon
 from protocol.encoding import report_id, signed_bytes
 from protocol.ids import Kind

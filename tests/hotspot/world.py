@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hotspot.epochs import Anchor, Epoch
 from hotspot.keys import DeviceKey
-from hotspot.outbox import Change, Outbox, Store
+from hotspot.playing.epochs import Anchor, Epoch
+from hotspot.playing.rules import Rules
 from hotspot.positions.mapper import Nowhere
 from hotspot.radio.frames import RxFrame, TxRequest, TxResult, TxState
-from hotspot.rules import Rules
+from hotspot.reporting.outbox import Change, Outbox, Store
 from protocol import geo
 from protocol.closing import Member
 from protocol.ids import Address, CellId, HotspotId, Kind

@@ -13,13 +13,13 @@ import pytest
 
 from hotspot.config import Endpoint
 from hotspot.counters import Counters
-from hotspot.duty_cycle import Allowed, Ledger, Wait
 from hotspot.forwarding.forwarding import Forwarding, Journal
+from hotspot.playing.duty_cycle import Allowed, Ledger, Wait
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp import codec
 from hotspot.radio.gwmp.codec import Identifier
 from hotspot.radio.gwmp.server import GwmpServer
-from hotspot.reports import Transmission
+from hotspot.reporting.reports import Transmission
 from protocol.beacon import PREFIX
 from tests.factories import SHARED
 from tests.hotspot.clocks import ManualClock, settle, until

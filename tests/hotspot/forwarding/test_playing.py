@@ -8,10 +8,10 @@ from pathlib import Path
 from hotspot.clock import SystemClock
 from hotspot.commands.status import lines
 from hotspot.config import CONFIG_FILE, Config, Endpoint
-from hotspot.ears import Ears
-from hotspot.outbox import OUTBOX_FILE, Store
 from hotspot.radio.gwmp.codec import Identifier
-from hotspot.start import open_homes
+from hotspot.reporting.outbox import OUTBOX_FILE, Store
+from hotspot.running.ears import Ears
+from hotspot.running.start import open_homes
 from tests.hotspot.clocks import until
 from tests.hotspot.forwarding.network_server import NetworkServer
 from tests.hotspot.forwarding.test_forwarding import FOREIGN, LORA_ORDER, datagram_of

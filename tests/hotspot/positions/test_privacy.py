@@ -11,7 +11,7 @@ import pytest
 
 from hotspot import keys
 from hotspot.config import CONFIG_FILE
-from hotspot.start import open_homes
+from hotspot.running.start import open_homes
 from protocol import beacon
 from protocol.geo import cell_at
 from protocol.ids import Kind

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hotspot.clock import SystemClock
 from hotspot.config import Config
 from hotspot.counters import Counters
-from hotspot.ears import Ears
 from hotspot.radio.frames import RxFrame, TxRequest, TxState
 from hotspot.radio.scan import MAX_AGE_MS, Scanned, WifiScan, scanned_in
 from hotspot.radio.ssid import ssid_of
+from hotspot.running.ears import Ears
 from tests.hotspot.radio.wifi.running import payload
 
 

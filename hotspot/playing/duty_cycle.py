@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
-from hotspot.reports import Transmission
+from hotspot.reporting.reports import Transmission
 
 WINDOW_MS = 3_600_000
 WINDOW_US = WINDOW_MS * 1_000

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.courier import Courier, Pending
-from hotspot.outbox import Change, CloseReport, KeepDelivery, Outbox, Prune, Tally
-from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Delivery, Report, Step
+from hotspot.reporting.courier import Courier, Pending
+from hotspot.reporting.outbox import Change, CloseReport, KeepDelivery, Outbox, Prune, Tally
+from hotspot.reporting.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Delivery, Report, Step
 from protocol.closing import Member
 from protocol.ids import Address, HotspotId, ReportId
 from protocol.quorum import is_blocking, stake_of

@@ -18,7 +18,7 @@ from hotspot import config as configs
 from hotspot import keys
 from hotspot.config import Config
 from hotspot.keys import DeviceKey
-from hotspot.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
+from hotspot.playing.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
 from hotspot.wire import ValidatorClient
 from protocol.parameters import Windows
 from protocol.rulebook import TEXT

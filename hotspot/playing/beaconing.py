@@ -18,10 +18,14 @@ from typing import Protocol
 
 from hotspot.clock import Clock, sleep_until
 from hotspot.counters import Counters
-from hotspot.duty_cycle import WIFI, Allowed, Ledger, Never
-from hotspot.epochs import Epoch
 from hotspot.keys import DeviceKey, KeyProblemError
-from hotspot.outbox import (
+from hotspot.playing.duty_cycle import WIFI, Allowed, Ledger, Never
+from hotspot.playing.epochs import Epoch
+from hotspot.playing.rules import Rules
+from hotspot.positions.mapper import Nowhere, PositionSource
+from hotspot.radio.bridge import BEACON_AIRTIME_US
+from hotspot.radio.frames import WIFI_SPREADING_FACTOR, TxRequest, TxResult, TxState
+from hotspot.reporting.outbox import (
     NOT_SENT,
     Change,
     CloseDraft,
@@ -32,11 +36,7 @@ from hotspot.outbox import (
     Outbox,
     StorageError,
 )
-from hotspot.positions.mapper import Nowhere, PositionSource
-from hotspot.radio.bridge import BEACON_AIRTIME_US
-from hotspot.radio.frames import WIFI_SPREADING_FACTOR, TxRequest, TxResult, TxState
-from hotspot.reports import Report, Transmission
-from hotspot.rules import Rules
+from hotspot.reporting.reports import Report, Transmission
 from protocol import airtime, beacon
 from protocol.encoding import Network, report_id
 from protocol.ids import NO_CELL, CellId, HotspotId, Kind, Role

@@ -25,14 +25,14 @@ from chain.reader import ChainReader
 from hotspot import config as configs
 from hotspot.clock import Clock, SystemClock
 from hotspot.config import CONFIG_FILE
-from hotspot.daemon import Daemon, Player, joined
 from hotspot.doctor import forwarder_file, running
 from hotspot.doctor.findings import Finding, Level
-from hotspot.ears import Ears
+from hotspot.looking.status import StatusServer, as_json
+from hotspot.looking.status_client import write_pointer
 from hotspot.page.serve import Page
-from hotspot.start import UNREACHABLE, Home, Played, StartError, common_directory, load_key, locked, open_homes
-from hotspot.status import StatusServer, as_json
-from hotspot.status_client import write_pointer
+from hotspot.playing.daemon import Daemon, Player, joined
+from hotspot.running.ears import Ears
+from hotspot.running.start import UNREACHABLE, Home, Played, StartError, common_directory, load_key, locked, open_homes
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 30_000
 LOOK_MS = 3_000

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.receipts import SignedReceipt, check_receipt
-from hotspot.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
-from hotspot.sessions import SessionClient, Sessions
+from hotspot.reporting.receipts import SignedReceipt, check_receipt
+from hotspot.reporting.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
+from hotspot.reporting.sessions import SessionClient, Sessions
 from hotspot.wire import CallFailed, Taken
 from protocol.ids import Address, HotspotId, ReportId
 from protocol.keys import Domain

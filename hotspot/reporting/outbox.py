@@ -21,7 +21,7 @@ from typing import Protocol
 
 from hotspot.clock import Clock
 from hotspot.files import sync_directory
-from hotspot.reports import Delivery, Report, Step, Transmission, subject
+from hotspot.reporting.reports import Delivery, Report, Step, Transmission, subject
 from protocol.ids import HotspotId, ReportId, Role
 
 OUTBOX_FILE = "outbox.sqlite"

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.epochs import FIRST_EPOCH, EpochWatcher
 from hotspot.keys import DeviceKey, KeyProblemError
-from hotspot.outbox import ContradictionError, KeepReport, Outbox
+from hotspot.playing.epochs import FIRST_EPOCH, EpochWatcher
 from hotspot.positions.mapper import Nowhere, PositionSource
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS
-from hotspot.reports import Report
+from hotspot.reporting.outbox import ContradictionError, KeepReport, Outbox
+from hotspot.reporting.reports import Report
 from protocol import beacon
 from protocol.encoding import Network, report_id
 from protocol.ids import NO_CELL, CellId, Kind, Role

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hotspot.status_client import NotRunningError, ask, read_pointer
+from hotspot.looking.status_client import NotRunningError, ask, read_pointer
 
 READ_TIMEOUT_S = 3.0
 MAX_LINE_BYTES = 16 * 1024

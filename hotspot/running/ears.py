@@ -17,8 +17,8 @@ from hotspot.clock import Clock
 from hotspot.config import Config
 from hotspot.counters import Counters
 from hotspot.doctor.findings import Finding
-from hotspot.duty_cycle import Ledger
 from hotspot.forwarding.forwarding import Forwarding
+from hotspot.playing.duty_cycle import Ledger
 from hotspot.radio.bridge import WifiBridge
 from hotspot.radio.frames import RxFrame
 from hotspot.radio.gwmp.server import PACKETS, GwmpServer

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hotspot.status_client import HOST
+from hotspot.looking.status_client import HOST
 
 MAX_REQUEST_BYTES = 8_192
 REQUEST_TIMEOUT_S = 2.0

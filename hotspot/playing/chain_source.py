@@ -7,7 +7,7 @@ import asyncio
 from chain.errors import ChainError
 from chain.history import History
 from chain.reader import ChainReader
-from hotspot.epochs import Anchor, ChainSilentError
+from hotspot.playing.epochs import Anchor, ChainSilentError
 from protocol.ids import HotspotId
 from protocol.records import RegistryRow
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotspot.clock import Clock
-from hotspot.epochs import ChainSilentError
 from hotspot.keys import DeviceKey
+from hotspot.playing.epochs import ChainSilentError
 from hotspot.wire import CallFailed, Relayed
 from protocol.encoding import Network
 from protocol.ids import Address, CellId, HotspotId, Kind

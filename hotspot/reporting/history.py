@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotspot.outbox import NOT_SENT, OUTBOX_FILE, SCHEMA_VERSION, UNCONFIRMED, StorageError
-from hotspot.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Step
+from hotspot.reporting.outbox import NOT_SENT, OUTBOX_FILE, SCHEMA_VERSION, UNCONFIRMED, StorageError
+from hotspot.reporting.reports import ACKNOWLEDGED, NEVER_TRIED, WINDOW_PASSED, Step
 from protocol.ids import Role
 from protocol.reasons import SENTENCES, Reason
 from protocol.records import Beacon, Witness

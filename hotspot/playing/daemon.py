@@ -17,21 +17,22 @@ import structlog
 
 from chain.network import NetworkFile
 from chain.reader import ChainReader
-from hotspot import neighbours, verdicts
-from hotspot.chain_source import ChainAnchors
 from hotspot.clock import Clock, SystemClock
 from hotspot.counters import Counters
-from hotspot.courier import Courier
-from hotspot.delivery import Fanout
-from hotspot.ears import Ears
-from hotspot.epochs import AnchorSource, Epoch, EpochWatcher
-from hotspot.hosted import Hosted, Shared
 from hotspot.keys import DeviceKey
-from hotspot.neighbours import Neighbour
-from hotspot.outbox import OUTBOX_FILE, Outbox, StorageError, Store
-from hotspot.sessions import Sessions
-from hotspot.start import FAILED, UNREACHABLE, Played, StartError, join
-from hotspot.verdicts import Verdicts
+from hotspot.looking import neighbours
+from hotspot.looking.neighbours import Neighbour
+from hotspot.playing.chain_source import ChainAnchors
+from hotspot.playing.epochs import AnchorSource, Epoch, EpochWatcher
+from hotspot.playing.hosted import Hosted, Shared
+from hotspot.reporting import verdicts
+from hotspot.reporting.courier import Courier
+from hotspot.reporting.delivery import Fanout
+from hotspot.reporting.outbox import OUTBOX_FILE, Outbox, StorageError, Store
+from hotspot.reporting.sessions import Sessions
+from hotspot.reporting.verdicts import Verdicts
+from hotspot.running.ears import Ears
+from hotspot.running.start import FAILED, UNREACHABLE, Played, StartError, join
 from hotspot.wire import ValidatorClient
 from protocol.ids import HotspotId, ReportId
 from protocol.parameters import Windows

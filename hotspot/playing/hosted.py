@@ -9,18 +9,18 @@ from typing import Any
 
 import structlog
 
-from hotspot.beaconing import Beaconer, LastBeacon
 from hotspot.clock import Clock
-from hotspot.delivery import Fanout
-from hotspot.ears import Ears
-from hotspot.epochs import EpochWatcher
 from hotspot.forwarding.forwarding import Journal
 from hotspot.keys import DeviceKey
-from hotspot.outbox import DropTransmission, KeepTransmission, Outbox
+from hotspot.playing.beaconing import Beaconer, LastBeacon
+from hotspot.playing.epochs import EpochWatcher
+from hotspot.playing.rules import Rules
+from hotspot.playing.witnessing import LastWitness, Witnesser
 from hotspot.positions.mapper import Mapper, receiver_of
-from hotspot.reports import Report, Transmission
-from hotspot.rules import Rules
-from hotspot.witnessing import LastWitness, Witnesser
+from hotspot.reporting.delivery import Fanout
+from hotspot.reporting.outbox import DropTransmission, KeepTransmission, Outbox
+from hotspot.reporting.reports import Report, Transmission
+from hotspot.running.ears import Ears
 from protocol.encoding import Network
 from protocol.ids import CellId, Kind
 from protocol.records import RegistryRow

@@ -1,0 +1,1 @@
+"""Reports on their way: stored, told to every validator, acknowledged or too late, and judged."""
