@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hotspot.duty_cycle import LIMITS
+from hotspot.playing.duty_cycle import LIMITS
 from protocol.airtime import Modulation, airtime_us
 from protocol.parameters import FRAME_BYTES, Plan, parse
 from tests.factories import DEVNET, ROOT, SHARED

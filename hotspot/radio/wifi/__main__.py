@@ -80,7 +80,8 @@ async def _run(interface: str, socket_path: Path, user: str | None) -> str:
     bridge = Bridge(port, interface)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bridge.stop)
-    server = await asyncio.start_unix_server(bridge.serve, sock=listening)
+    # Not start_unix_server: from Python 3.13 on it asks for the socket's path, which we may not be allowed to by now.
+    server = await asyncio.start_server(bridge.serve, sock=listening)
     tunes = "sets channel and power itself" if port.tuner else "leaves channel and power as they are"
     _say(f"the bridge on {interface} {tunes}; hotspots connect to {socket_path}")
     try:
