@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from chain.errors import ChainError
-from chain.events import Deposited, RootSubmitted
+from chain.events import Deposited, RootSubmitted, ValidatorJoined
 from chain.history import History
 from chain.key_files import load_key
 from chain.network import load as load_network
 from chain.reader import ChainReader
 from chain.sender import Sender
 from devnet import founding, scenarios, toolchain
+from devnet.balances import due
 from devnet.claims import claim_all
 from devnet.ether import trace as ether_trace
 from devnet.ether.client import EtherClient
@@ -32,8 +33,8 @@ from devnet.processes import PYTHON, Supervisor
 from devnet.report import EpochLine, RunReport
 from devnet.scenarios import Scenario
 from hotspot import keys as device_keys
-from hotspot.radio.gwmp.server import PACKETS
 from hotspot.looking.status_client import ask as ask_hotspot
+from hotspot.radio.gwmp.server import PACKETS
 from protocol.parameters import Parameters, parse
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
@@ -445,6 +446,7 @@ class Devnet:
             "claimed_total": str(sum(one.amount for one in self._chain.history.claims())),
             "fees_burned": str(self._fees_burned()),
             "supply_growth": str(self._supply_growth()),
+            "balances": self._balances(),
             "rxpk_taken_by_hotspots": rxpk,
             "waited": self.sentences,
             "simulated": self._network.simulated,
@@ -477,6 +479,20 @@ class Devnet:
         if self._supply_growth() != claimed - self._fees_burned():
             found.append("The token's supply did not grow by exactly what was claimed less the fees that were burned.")
         return found
+
+    def _balances(self) -> dict[str, dict[str, str]]:
+        """By account: what it holds, and what the last audited state alone says it must; base units."""
+        if not self._report.lines:
+            return {}
+        state = self._report.lines[max(self._report.lines)].evidence.state
+        cumulative = {one.id: one.cumulative for one in state.accounts.values()}
+        stakes = {one.owner: one.stake for one in self._chain.history.of(ValidatorJoined) if one.effective_epoch == 0}
+        fee = self._reader.call("Hotspots", "registrationFee")
+        expected = due(cumulative, self._chain.history.holders_at(self._chain.final.number), stakes, fee)
+        return {
+            "0x" + account.hex(): {"on_chain": str(self._reader.balance_of(account)), "by_audit": str(amount)}
+            for account, amount in expected.items()
+        }
 
     def _fees_burned(self) -> int:
         """Registration fees, burned from what hotspots were paid; base units."""

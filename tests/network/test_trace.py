@@ -84,6 +84,14 @@ def test_the_supply_grows_by_what_was_claimed_less_the_fees_burned(run: dict[str
     assert int(run["fees_burned"]) > 0
 
 
+def test_every_account_holds_what_the_audited_root_grants_it(run: dict[str, Any]) -> None:
+    balances = run["balances"]
+    assert len(balances) >= 4
+    assert {one: held["on_chain"] for one, held in balances.items()} == {
+        one: held["by_audit"] for one, held in balances.items()
+    }
+
+
 def test_the_run_stays_small_and_in_time(run: dict[str, Any]) -> None:
     assert run["peak_rss_mb"] < 3_000
     assert run["wall_s"] < 360
