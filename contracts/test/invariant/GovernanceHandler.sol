@@ -14,6 +14,11 @@ abstract contract GovernanceHandler is World {
         uint256 id;
     }
 
+    bytes32 private constant BALLOT =
+        keccak256("Ballot(uint256 proposalId,uint8 support,address voter,uint256 nonce)");
+    bytes32 private constant EXTENDED_BALLOT = keccak256(
+        "ExtendedBallot(uint256 proposalId,uint8 support,address voter,uint256 nonce,string reason,bytes params)"
+    );
     Proposal[] internal proposals;
 
     /// @dev From the proposal to its execution in one go; each step may come alone as well.
@@ -37,19 +42,63 @@ abstract contract GovernanceHandler is World {
     }
 
     function castVote(uint256 seed) public {
-        (Proposal memory p, bool found) = some(seed, IGovernor.ProposalState.Active);
-        if (!found) {
-            (p, found) = some(seed, IGovernor.ProposalState.Pending);
-            if (!found) return;
-            vm.warp(governor.proposalSnapshot(p.id) + 1);
-        }
+        (Proposal memory p, bool found) = votable(seed);
+        if (!found) return;
         uint8 support = seed % 8 == 0 ? 0 : 1;
-        bytes memory data = seed % 2 == 0
-            ? abi.encodeCall(governor.castVote, (p.id, support))
-            : abi.encodeCall(governor.castVoteWithReason, (p.id, support, "because"));
+        bytes memory data = abi.encodeCall(governor.castVote, (p.id, support));
+        if (seed % 3 == 1) data = abi.encodeCall(governor.castVoteWithReason, (p.id, support, "because"));
+        if (seed % 3 == 2) {
+            data = abi.encodeCall(governor.castVoteWithReasonAndParams, (p.id, support, "because", hex"01"));
+        }
         if (!attempt(ownerOf(0), address(governor), data)) return;
         mustRefuse(ownerOf(0), address(governor), data);
         done("castVote");
+    }
+
+    /// @dev A holder signs, somebody else sends it: once, and never for another holder.
+    function castVoteBySig(uint256 seed) external {
+        (Proposal memory p, bool found) = votable(seed);
+        if (!found) {
+            propose(seed);
+            (p, found) = votable(seed);
+        }
+        for (uint256 i = 0; found && i < HOLDERS; ++i) {
+            if (!governor.hasVoted(p.id, holder(seed % HOLDERS + i))) return signedVote(p, seed, seed % HOLDERS + i);
+        }
+    }
+
+    function signedVote(Proposal memory p, uint256 seed, uint256 i) private {
+        (address voter, uint256 key, uint256 nonce) =
+            (holder(i), FIRST_HOLDER_KEY + i % HOLDERS, governor.nonces(holder(i)));
+        (bytes32 head, bytes32 reason) = (keccak256("because"), keccak256(hex"01"));
+        bytes32 content = seed % 2 == 0
+            ? keccak256(abi.encode(BALLOT, p.id, uint8(1), voter, nonce))
+            : keccak256(abi.encode(EXTENDED_BALLOT, p.id, uint8(1), voter, nonce, head, reason));
+        bytes memory signature = one(key, typed(address(governor), "FarfieldGovernor", content));
+        mustRefuse(address(this), address(governor), ballot(p.id, seed, holder(i + 1), signature));
+        bytes memory data = ballot(p.id, seed, voter, signature);
+        if (attempt(address(this), address(governor), data)) done("castVoteBySig");
+        mustRefuse(address(this), address(governor), data);
+    }
+
+    function ballot(uint256 id, uint256 seed, address voter, bytes memory signature)
+        private
+        view
+        returns (bytes memory)
+    {
+        return seed % 2 == 0
+            ? abi.encodeCall(governor.castVoteBySig, (id, 1, voter, signature))
+            : abi.encodeCall(
+                governor.castVoteWithReasonAndParamsBySig, (id, 1, voter, "because", hex"01", signature)
+            );
+    }
+
+    /// @dev A proposal that takes votes now; time goes on for one that is about to.
+    function votable(uint256 seed) private returns (Proposal memory p, bool found) {
+        (p, found) = some(seed, IGovernor.ProposalState.Active);
+        if (found) return (p, found);
+        (p, found) = some(seed, IGovernor.ProposalState.Pending);
+        if (found) vm.warp(governor.proposalSnapshot(p.id) + 1);
     }
 
     function queue(uint256 seed) public {

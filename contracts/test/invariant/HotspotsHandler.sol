@@ -20,12 +20,15 @@ abstract contract HotspotsHandler is World {
     }
 
     function locate(uint256 seed, bool away, int16 gain) external {
-        uint256 id = ids[seed % DEVICES];
+        uint256 id = ids[registered(seed)];
         address operator = hotspots.operatorOf(id);
         if (operator == address(0)) return;
         uint64 cell = away ? AWAY : HOME;
         bool moves = hotspots.infoOf(id).cell != cell;
-        if (seed % 8 != 0) attempt(operator, address(token), abi.encodeCall(token.approve, (address(hotspots), 10 ether)));
+        if (seed % 8 != 0) {
+            afford(operator, 10 ether);
+            attempt(operator, address(token), abi.encodeCall(token.approve, (address(hotspots), 10 ether)));
+        }
         gain = int16(int256(gain) % 1000);
         bytes memory call = abi.encodeCall(hotspots.locate, (id, cell, gain, 7));
         if (somebody(seed) != operator) mustRefuse(somebody(seed), address(hotspots), call);
@@ -74,11 +77,12 @@ abstract contract HotspotsHandler is World {
     }
 
     function collect(uint256 seed) external {
-        _collect(shareholder(ids[seed % DEVICES], seed >> 8), seed % DEVICES, true);
+        _collect(shareholder(ids[registered(seed)], seed >> 8), registered(seed), true);
     }
 
     function collectFor(uint256 seed) external {
-        _collect(seed % 3 == 0 ? somebody(seed) : shareholder(ids[seed % DEVICES], seed >> 8), seed % DEVICES, false);
+        uint256 i = registered(seed);
+        _collect(seed % 4 == 0 ? somebody(seed) : shareholder(ids[i], seed >> 8), i, false);
     }
 
     function _collect(address who, uint256 first, bool self) private {
@@ -107,6 +111,18 @@ abstract contract HotspotsHandler is World {
         if (!attempt(address(timelock), address(hotspots), call)) return;
         expect(hotspots.frozen(id) == on, "frozen");
         done("setFrozen");
+    }
+
+    /// @dev The place of a hotspot that is registered, for at least one is.
+    function registered(uint256 seed) private view returns (uint256 i) {
+        i = seed % DEVICES;
+        while (!devices[i].registered) i = (i + 1) % DEVICES;
+    }
+
+    /// @dev Whoever has not this much to spend gets it from a richer one, if there is one.
+    function afford(address who, uint256 amount) private {
+        if (token.balanceOf(who) - token.lockedOf(who) >= amount) return;
+        attempt(wealthy(uint160(who)), address(token), abi.encodeCall(token.transfer, (who, amount)));
     }
 
     /// @dev Somebody with shares of this hotspot.

@@ -15,7 +15,7 @@ contract InvariantsTest {
     /// @dev As in foundry.toml.
     uint256 private constant RUNS = 256;
     /// @dev Every handler must have succeeded this often in all runs together.
-    uint256 private constant LEAST_SUCCESSES = 15;
+    uint256 private constant LEAST_SUCCESSES = 40;
     uint256 private constant IDS = 4;
     uint256 private constant SHARES = 10_000;
 
@@ -33,7 +33,7 @@ contract InvariantsTest {
 
     /// @dev Hotspots that have earned, holders and candidates with tokens: most of what handlers try can succeed.
     function bringToLife() private {
-        for (uint256 i = 0; i < IDS - 1; ++i) {
+        for (uint256 i = 0; i < IDS / 2; ++i) {
             handler.register(i);
         }
         for (uint256 i = 4; i < 7; ++i) {
@@ -158,14 +158,14 @@ contract InvariantsTest {
     }
 
     function checkSuccesses() private view {
-        string[45] memory all = [
+        string[46] memory all = [
             "transfer", "approve", "transferFrom", "permit", "delegate", "delegateBySig", "burn", "burnFrom",
             "onlyEpochsMay", "register", "locate", "locate, moved", "setApprovalForAll", "safeTransferFrom",
             "safeBatchTransferFrom", "collect", "collectFor", "setFrozen", "admit", "join", "leave", "setKey",
             "unlockStake", "postManifest", "suspend", "suspend, refused", "slashEquivocation", "slashManifests",
             "slashAvailability", "submitRoot", "cancelByProof", "veto", "cancelRoot", "cancelRoot, too late",
             "setParamsHash", "pause", "claim", "claim, hotspot", "claimMany", "propose", "castVote", "queue", "execute",
-            "cancel", "strangersGovern"
+            "cancel", "strangersGovern", "castVoteBySig"
         ];
         string memory rare;
         for (uint256 i = 0; i < all.length; ++i) {

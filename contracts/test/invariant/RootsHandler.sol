@@ -97,7 +97,7 @@ abstract contract RootsHandler is World {
     }
 
     function pause(uint256 seed, uint256 absent) external {
-        if (seed % 4 != 0) return;
+        if (seed % 2 != 0) return;
         bool enough = 3 * weightOf(absent) > epochs.totalStake();
         uint256 before = epochs.pausedUntil();
         bool early = before != 0 && block.timestamp < before + 30 days;

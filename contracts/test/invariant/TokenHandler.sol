@@ -84,14 +84,6 @@ abstract contract TokenHandler is World {
         }
     }
 
-    /// @dev Somebody with tokens that are not locked, if there is anybody.
-    function wealthy(uint256 seed) internal view returns (address who) {
-        for (uint256 i = 0; i < people.length; ++i) {
-            who = somebody(seed % people.length + i);
-            if (token.balanceOf(who) > token.lockedOf(who)) return who;
-        }
-    }
-
     /// @dev I3: nobody but Epochs does any of these, the Timelock and the Governor included.
     function onlyEpochsMay(uint256 by, uint256 amount) external {
         address[4] memory others = [somebody(by), address(timelock), address(governor), address(hotspots)];

@@ -22,14 +22,14 @@ abstract contract ValidatorsHandler is World {
         done("warpFar");
     }
 
-    function admit(uint256 seed, bool on) external {
+    function admit(uint256 seed, bool on) public {
         bytes memory call = abi.encodeCall(epochs.admit, (owner(seed), on || seed % 4 != 0));
         mustRefuse(somebody(seed), address(epochs), call);
         mustRefuse(address(governor), address(epochs), call);
         if (attempt(address(timelock), address(epochs), call)) done("admit");
     }
 
-    function join(uint256 seed, uint256 stake) external {
+    function join(uint256 seed, uint256 stake) public {
         address who = owner(seed);
         if (bound.length >= MAX_KEYS || stays(who)) return;
         uint256 key = 2001 + bound.length;
@@ -46,7 +46,22 @@ abstract contract ValidatorsHandler is World {
         done("join");
     }
 
+    /// @dev If so few stay that nobody may go, holders admit one more, who joins with tokens of a richer one.
+    function crew(uint256 seed) private {
+        for (uint256 i = 0; i < FOUNDERS + CANDIDATES && staying() <= LEAST_STAYING; ++i) {
+            uint256 place = seed % (FOUNDERS + CANDIDATES) + i;
+            address who = owner(place);
+            if (stays(who)) continue;
+            admit(place, true);
+            address rich = wealthy(seed);
+            uint256 free = token.balanceOf(rich) - token.lockedOf(rich);
+            attempt(rich, address(token), abi.encodeCall(token.transfer, (who, free / 2)));
+            join(place, seed);
+        }
+    }
+
     function leave(uint256 seed) external {
+        crew(seed);
         address who = owner(seed);
         if (!stays(who) || staying() <= LEAST_STAYING) return;
         bool member = epochs.isMember(epochs.keyOf(who));
@@ -103,6 +118,8 @@ abstract contract ValidatorsHandler is World {
 
     /// @dev Seven epochs pass in which everybody posts but one, or so many do not that nobody may be judged.
     function suspend(uint256 seed) external {
+        crew(seed);
+        vm.warp(block.timestamp + 10 * DAY);
         uint256[] memory now_ = present();
         address who = owner(seed);
         for (uint256 i = 1; !stays(who) && i < FOUNDERS + CANDIDATES; ++i) {
@@ -110,7 +127,6 @@ abstract contract ValidatorsHandler is World {
         }
         if (now_.length <= LEAST_STAYING || staying() <= LEAST_STAYING || !stays(who)) return;
         uint256 posters = seed % 2 == 0 ? now_.length : 1;
-        vm.warp(block.timestamp + 9 * DAY);
         uint64 last = uint64(epochs.lastDue());
         uint256 posted = 0;
         for (uint256 i = 0; i < posters; ++i) {
@@ -169,9 +185,15 @@ abstract contract ValidatorsHandler is World {
     }
 
     /// @dev A key whose owner has a stake and whose end the network survives; 0 if there is none.
-    function culprit(uint256 seed) private view returns (uint256) {
+    function culprit(uint256 seed) private returns (uint256) {
         if (seed % 2 != 0) return 0;
+        crew(seed >> 4);
         uint256 key = bound[(seed >> 4) % bound.length];
+        // Every fourth time anybody's key, that of a stakeless one included.
+        for (uint256 i = 0; i < bound.length && seed % 8 != 0; ++i) {
+            key = bound[((seed >> 4) + i) % bound.length];
+            if (epochs.stakeOf(epochs.validatorOf(vm.addr(key))) > 0) break;
+        }
         address who = epochs.validatorOf(vm.addr(key));
         return stays(who) && staying() <= LEAST_STAYING ? 0 : key;
     }

@@ -157,6 +157,14 @@ abstract contract World is Network {
         return people[FOUNDERS + CANDIDATES + i % HOLDERS];
     }
 
+    /// @dev Somebody with tokens that are not locked, if there is anybody.
+    function wealthy(uint256 seed) internal view returns (address who) {
+        for (uint256 i = 0; i < people.length; ++i) {
+            who = somebody(seed % people.length + i);
+            if (token.balanceOf(who) > token.lockedOf(who)) return who;
+        }
+    }
+
     function owner(uint256 seed) internal pure returns (address) {
         return ownerOf(seed % (FOUNDERS + CANDIDATES));
     }
