@@ -91,10 +91,11 @@ class Journal:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         try:
             self._open()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._database.close()
             raise TransactionFailed(
-                f"{path} cannot be used: {error}. Only one process may send with a key; end the other one first."
+                f"{path} cannot be used: {error}. Only one process may send with a key: end the other one first. If "
+                "there is none, the file is damaged; put back a copy."
             ) from error
 
     def _open(self) -> None:

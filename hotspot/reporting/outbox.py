@@ -245,16 +245,23 @@ class Store:
         """Opens or makes the file; StorageError if it cannot be used."""
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA fullfsync = ON")  # where fsync alone does not reach the device
-            self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-            self._prepare(path)
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a killed process leaves its log behind
+            try:
+                self._open(path)
+            except BaseException:
+                self._db.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             problem = StorageError(f"{path} cannot be used: {error}. Check the disk and the file's permissions.")
             problem.passes = _passes(error)
             raise problem from error
+
+    def _open(self, path: Path) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA fullfsync = ON")  # where fsync alone does not reach the device
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        self._prepare(path)
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a killed process leaves its log behind
 
     def _prepare(self, path: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -270,7 +271,7 @@ def test_insists_on_a_write_until_the_disk_has_room(path: Path) -> None:
     async def scene() -> None:
         async with running(path) as outbox:
             clock = ManualClock(NOW_MS)
-            with sqlite3.connect(path) as other:
+            with contextlib.closing(sqlite3.connect(path)) as other:
                 pages = outbox.store._db.execute("PRAGMA page_count").fetchone()[0]
                 outbox.store._db.execute(f"PRAGMA max_page_count = {pages}")
                 changes = [KeepReport(report()) for _ in range(100)]
