@@ -4,14 +4,28 @@ pragma solidity 0.8.37;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ERC20Votes} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Votes.sol";
+import {Votes} from "@openzeppelin/contracts/governance/utils/Votes.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 
 /// @title The token a network pays for coverage with.
 /// @notice Nobody owns this contract and nobody can change it. Only the Epochs contract mints, and only what a live
 /// root grants. Stake is a lock on the holder's own balance: stakers keep their votes, and there is no pool to steal.
 contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
+    using Checkpoints for Checkpoints.Trace208;
+
+    /// @dev Read with every mint, so in one slot.
+    struct Changes {
+        /// Everything burned since genesis.
+        uint208 burned;
+        /// Hours since 1970 when the supply changed last.
+        uint48 hour;
+    }
+
     /// @dev Of a slashed stake, the reporter gets at most this part.
     uint256 private constant REWARD_DIVISOR = 10;
+    /// @dev Past supplies are known by the hour: one note for all claims of an hour, not one for each.
+    uint48 private constant HOUR = 1 hours;
 
     /// @notice The only contract that mints, locks, unlocks and slashes.
     address public immutable epochs;
@@ -22,8 +36,9 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
     /// @notice The part of an account's balance that it cannot move.
     mapping(address account => uint256) public lockedOf;
 
-    /// @notice Everything burned since genesis: fees, slashed stakes, and what holders burn themselves.
-    uint256 public burned;
+    Changes private _changes;
+    /// @dev By the last second before an hour in which the supply changed: the supply until then.
+    Checkpoints.Trace208 private _supplies;
 
     /// @notice Part of an account's balance became locked, or free again; `locked` is the new total.
     event LockChanged(address indexed account, uint256 locked);
@@ -115,9 +130,24 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
 
     // --- views ------------------------------------------------------------------------------------------------------
 
+    /// @notice Everything burned since genesis: fees, slashed stakes, and what holders burn themselves.
+    function burned() public view returns (uint256) {
+        return _changes.burned;
+    }
+
     /// @notice Everything minted since genesis, burned since or not.
     function minted() public view returns (uint256) {
-        return totalSupply() + burned - genesisSupply;
+        return totalSupply() + burned() - genesisSupply;
+    }
+
+    /// @notice The supply at the end of the hour of `timepoint`, against which a vote's quorum is counted; until that
+    /// hour is over, the supply now.
+    /// @dev Votes themselves are known by the second. OpenZeppelin's note of the supply for every second of change
+    /// would make a claim dearer by a quarter.
+    function getPastTotalSupply(uint256 timepoint) public view override returns (uint256) {
+        uint48 time = _validateTimepoint(timepoint);
+        (bool any, uint48 last,) = _supplies.latestCheckpoint();
+        return any && time <= last ? _supplies.lowerLookup(time) : totalSupply();
     }
 
     /// @notice Who votes for an account. Nobody votes for account 0, and every mint asks for it: no need to look it up.
@@ -149,11 +179,27 @@ contract FarfieldToken is ERC20, ERC20Permit, ERC20Votes {
     /// @dev Every move of tokens passes here. A locked part may never leave.
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {
         super._update(from, to, value);
+        if (from == address(0)) _noteSupply(totalSupply() - value, 0);
+        if (to == address(0)) _noteSupply(totalSupply() + value, value);
         if (from != address(0)) {
             uint256 balance = balanceOf(from);
             uint256 locked = lockedOf[from];
             require(balance >= locked, BalanceLocked(from, balance, locked));
         }
-        if (to == address(0)) burned += value;
+    }
+
+    /// @dev When the supply changes for the first time in an hour, notes what it was until then. All that can be minted
+    /// is below 2**208, as ERC20Votes checks, and so is what can be burned.
+    function _noteSupply(uint256 before, uint256 burning) private {
+        Changes memory changes = _changes;
+        uint48 hour = clock() / HOUR;
+        if (changes.hour == hour && burning == 0) return;
+        if (changes.hour < hour) _supplies.push(hour * HOUR - 1, uint208(before));
+        _changes = Changes(changes.burned + uint208(burning), hour);
+    }
+
+    /// @dev Votes move as always; the supply is noted by `_noteSupply` instead.
+    function _transferVotingUnits(address from, address to, uint256 amount) internal override(Votes) {
+        _moveDelegateVotes(delegates(from), delegates(to), amount);
     }
 }
