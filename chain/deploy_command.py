@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.transacting.options import UNVERIFIED, Stop, ends_with_a_sentence, json_option, network_option, print_json
+from chain.transacting.options import (
+    UNVERIFIED,
+    Stop,
+    ends_with_a_sentence,
+    json_option,
+    network_option,
+    print_json,
+    unicode_text,
+)
 
 if TYPE_CHECKING:
     from chain.deploy import Plan
@@ -19,6 +28,8 @@ if TYPE_CHECKING:
 LEAST_VALIDATORS = 4
 FILE = click.Path(path_type=Path, dir_okay=False)
 COIN_WEI = 10**18
+UNIX_TIME = re.compile(r"[0-9]{1,11}")
+"""Seconds of the next three thousand years; a constructor that takes 64 bits refuses nothing of it."""
 
 
 @click.command()
@@ -31,8 +42,8 @@ COIN_WEI = 10**18
 @click.option("--chain-id", type=click.IntRange(1), help="The chain it must be; nothing is signed for another.")
 @click.option("--key", type=FILE, metavar="FILE", help="The key that pays; it holds no role afterwards.")
 @click.option("--genesis", metavar="TIME", help="Start of epoch 0: 2027-01-01T00:00:00Z, or seconds of unix time.")
-@click.option("--name", default="farfield", show_default=True, help="The network's name.")
-@click.option("--map-url", default="", help="Where its map is served.")
+@click.option("--name", default="farfield", show_default=True, callback=unicode_text, help="The network's name.")
+@click.option("--map-url", default="", callback=unicode_text, help="Where its map is served.")
 @click.option("--confirmations", type=click.IntRange(0), help="For chains without finalized blocks.")
 @json_option
 @ends_with_a_sentence
@@ -111,13 +122,16 @@ def _validators(path: Path) -> tuple[ValidatorEntry, ...]:
 
 
 def _genesis_ms(text: str) -> int:
-    if text.isdigit():
+    if UNIX_TIME.fullmatch(text):
         return int(text) * 1_000
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Stop(f"{text!r} is not a time: give it as 2027-01-01T00:00:00Z.") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000
+        raise Stop(f"{text[:40]!r} is not a time: give it as 2027-01-01T00:00:00Z.") from error
+    seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    if seconds < 0:
+        raise Stop(f"{text!r} is before 1970, where a chain's clock begins: give a later time.")
+    return seconds * 1_000
 
 
 def _plan(params: Path, options: Mapping[str, Any]) -> tuple[Plan, tuple[ValidatorEntry, ...]]:

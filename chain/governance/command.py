@@ -17,6 +17,7 @@ from chain.transacting.options import (
     network_option,
     print_json,
     sending,
+    unicode_text,
 )
 from chain.transacting.values import ACCOUNT, HASH, HOTSPOT_ID
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 SUPPORT = ("against", "for", "abstain")
 """As the Governor numbers them."""
 MAX_TEXT_BYTES = 4_000
-why_option = click.option("--why", default="", metavar="TEXT", help="What voters should know; stands on chain.")
+why_option = click.option(
+    "--why", default="", metavar="TEXT", callback=unicode_text, help="What voters should know; stands on chain."
+)
 proposal_argument = click.argument("name", metavar="PROPOSAL")
 
 
@@ -126,7 +129,11 @@ def propose_admit(options: Sending, owner: bytes, revoke: bool, why: str) -> Non
 @propose.command("freeze")
 @click.argument("hotspot_id", metavar="ID", type=HOTSPOT_ID)
 @click.option(
-    "--reason", required=True, metavar="TEXT", help="Why; its hash stands in the event, its text in the vote."
+    "--reason",
+    required=True,
+    metavar="TEXT",
+    callback=unicode_text,
+    help="Why; its hash stands in the event, its text in the vote.",
 )
 @click.option("--lift", is_flag=True, help="Let a frozen hotspot earn again.")
 @sending
@@ -226,7 +233,7 @@ def _duration(seconds: int) -> str:
 @group.command()
 @proposal_argument
 @click.argument("support", type=click.Choice(SUPPORT))
-@click.option("--reason", default="", metavar="TEXT", help="Stands on chain beside the vote.")
+@click.option("--reason", default="", metavar="TEXT", callback=unicode_text, help="Stands on chain beside the vote.")
 @sending
 def vote(options: Sending, name: str, support: str, reason: str) -> None:
     """Vote on PROPOSAL (its id, or the beginning of it): for, against or abstain."""

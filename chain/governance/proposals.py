@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +18,8 @@ from protocol.ids import Address
 
 MS = 1_000
 SHORT_DIGITS = 10
+DECIMAL_ID = re.compile(r"[0-9]{1,78}")
+"""As many digits as a number of 256 bits has; int() refuses thousands of them, and isdecimal() takes other scripts'."""
 
 
 class State(IntEnum):
@@ -139,7 +142,7 @@ def standing(reader: ChainReader, proposed: Proposed) -> Standing:
 
 def find(known: Sequence[Proposed], name: str) -> list[Proposed]:
     """The proposals a name stands for: a whole id in decimal, or the beginning of one in hexadecimal."""
-    if name.isdecimal() and any(one.id == int(name) for one in known):
+    if DECIMAL_ID.fullmatch(name) and any(one.id == int(name) for one in known):
         return [one for one in known if one.id == int(name)]
     digits = name.lower().removeprefix("0x")
     return [one for one in known if digits and f"{one.id:064x}".startswith(digits)]

@@ -26,6 +26,15 @@ network_option = click.option(
     metavar="FILE|URL",
     help="The network's file or address.",
 )
+
+
+def unicode_text(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A callback for texts that are stored: a byte that is not UTF-8 arrives as half a surrogate pair."""
+    if value is not None and any("\ud800" <= one <= "\udfff" for one in value):
+        raise click.BadParameter("this text is not UTF-8. Type it again in a terminal set to UTF-8.", param=parameter)
+    return value
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 MIN_GAIN_CDB, MAX_GAIN_CDB = -1_000, 1_500
 MIN_ELEVATION_M, MAX_ELEVATION_M = -500, 9_000
+GAIN_TEXT = re.compile(r"[+-]?([0-9]{1,4}(\.[0-9]{0,9})?|\.[0-9]{1,9})")
+"""A plain decimal number; Decimal itself takes exponents, which it then cannot reckon with."""
 ELEVATION_M = click.IntRange(MIN_ELEVATION_M, MAX_ELEVATION_M)
 
 
@@ -44,10 +47,7 @@ def _place(text: str) -> tuple[float, float]:
 
 def gain_cdb_of(text: str) -> int:
     """Hundredths of a dBi from dBi with at most two decimals."""
-    try:
-        gain_cdb = Decimal(text) * 100
-    except InvalidOperation:
-        gain_cdb = Decimal("NaN")
+    gain_cdb = Decimal(text) * 100 if GAIN_TEXT.fullmatch(text) else Decimal("NaN")
     if not gain_cdb.is_finite() or gain_cdb % 1 or not MIN_GAIN_CDB <= gain_cdb <= MAX_GAIN_CDB:
         raise click.BadParameter(
             f"{text!r} is not a gain of -10 to 15 dBi with at most two decimals.", param_hint="--gain-dbi"

@@ -173,6 +173,10 @@ def test_says_what_is_wrong_with_a_file(desk: Desk, spoil: Any, code: int, words
         ({"chain-id": 1}, 5, "is chain 31337, not 1"),
         ({"rpc": "http://127.0.0.1:1"}, 5, "refuses the connection"),
         ({"genesis": "tomorrow"}, 1, "is not a time"),
+        ({"genesis": "²"}, 1, "is not a time"),
+        ({"genesis": "9" * 5_000}, 1, "is not a time"),
+        ({"genesis": "1969-12-31T23:59:59Z"}, 1, "before 1970"),
+        ({"name": "\udcff"}, 2, "not UTF-8"),
     ],
 )
 @pytest.mark.parametrize("dry", [True, False])

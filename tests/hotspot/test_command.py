@@ -148,6 +148,8 @@ def test_a_key_that_cannot_be_used_is_exit_code_6(tmp_path: Path) -> None:
         (["--owner", OWNER, "--at", "48.4,9.99", "--gain-dbi", "2.155"], "--gain-dbi"),
         (["--owner", OWNER, "--at", "48.4,9.99", "--gain-dbi", "15.01"], "--gain-dbi"),
         (["--owner", OWNER, "--at", "48.4,9.99", "--gain-dbi", "NaN"], "--gain-dbi"),
+        (["--owner", OWNER, "--at", "48.4,9.99", "--gain-dbi", "1e30"], "--gain-dbi"),
+        (["--owner", OWNER, "--at", "48.4,9.99", "--gain-dbi", "1e999999999"], "--gain-dbi"),
     ],
 )
 def test_wrong_arguments_are_named_and_make_no_key(tmp_path: Path, arguments: list[str], named: str) -> None:
