@@ -85,7 +85,7 @@ async def _plan(reader: Any, hotspot_id: Any, directory: Path) -> dict[str, Any]
     windows = played.rules.params.epoch
     number = max(epoch_at(played.genesis_ms, windows, time.time_ns() // 1_000_000), 1)
     start_ms = epoch_start_ms(played.genesis_ms, windows, number)
-    anchor = await ChainAnchors(reader).anchor(start_ms - windows.seed_lead_ms)
+    anchor = await ChainAnchors(reader).anchor(number, start_ms - windows.seed_lead_ms)
     if anchor is None:
         end(f"The seed of epoch {number} is not final yet. Try again in a moment.", FAILED)
     return _slots(reader, hotspot_id, played, number, start_ms, anchor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from chain.errors import ChainError
 from chain.history import History
@@ -13,6 +13,8 @@ from hotspot.config import Config
 from hotspot.doctor.findings import Finding, finding
 from hotspot.wire import CallFailed, ValidatorClient
 from protocol.closing import Member
+from protocol.ids import Address
+from protocol.schedule import epoch_at
 from protocol.version import PROTOCOL_VERSION
 
 
@@ -33,11 +35,12 @@ def _chain(file: NetworkFile, hotspot_id: bytes | None) -> Iterator[Finding]:
             code = "wrong_network" if problem.endswith(WRONG_CHAIN) else "network_invalid"
             yield finding(code, problem=problem)
         history = History(reader)
-        reached = history.refresh().number
-        members = {one.owner: one for one in history.validators_at(reached).members}
+        block, config = history.refresh(), reader.config()
+        epoch = max(epoch_at(config.genesis_ms, config, block.timestamp_ms), 0)
+        members = {one.owner: one for one in history.validators_at(block.number, epoch).members}
         yield from _keys(file, members)
         if hotspot_id is not None:
-            rows = {bytes(one.hotspot_id): one.row for one in history.registry_at(reached)}
+            rows = {bytes(one.hotspot_id): one.row for one in history.registry_at(block.number)}
             if hotspot_id not in rows:
                 yield finding("not_registered")
             elif rows[hotspot_id].frozen:
@@ -48,7 +51,7 @@ def _chain(file: NetworkFile, hotspot_id: bytes | None) -> Iterator[Finding]:
         reader.close()
 
 
-def _keys(file: NetworkFile, members: dict[bytes, Member]) -> Iterator[Finding]:
+def _keys(file: NetworkFile, members: Mapping[Address, Member]) -> Iterator[Finding]:
     """Validators of the file that the chain does not know, or knows with another signing key."""
     for one in file.validators:
         member = members.get(one.owner)
