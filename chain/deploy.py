@@ -6,6 +6,7 @@ at once; the constructors check that what they need stands where it was predicte
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,14 @@ class Plan:
             return f"A network starts with 1 to {MAX_VALIDATORS} validators; {len(self.validators)} were given."
         if any(one.stake <= 0 or one.stake % TOKEN for one in self.validators):
             return "A stake is a positive number of whole tokens; correct validator_stake."
+        return self._named_twice()
+
+    def _named_twice(self) -> str | None:
+        for what in ("owner", "key"):
+            counts = Counter(getattr(one, what) for one in self.validators)
+            double = next((checksum(account) for account, count in counts.items() if count > 1), None)
+            if double is not None:
+                return f"{double} is the {what} of more than one validator; give each one of its own."
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,8 @@ from chain.transacting.options import (
 )
 
 if TYPE_CHECKING:
-    from chain.deploy import Plan
-    from chain.network import NetworkFile, ValidatorEntry
+    from chain.deploy import Deployment, Plan, Preview
+    from chain.network import Contracts, NetworkFile, ValidatorEntry
     from protocol.parameters import Parameters
 
 LEAST_VALIDATORS = 4
@@ -36,6 +37,7 @@ UNIX_TIME = re.compile(r"[0-9]{1,11}")
 @network_option
 @click.option("--verify", is_flag=True, help="Compare what --network names with this release, and change nothing.")
 @click.option("--dry-run", is_flag=True, help="Simulate, print addresses, roles, parameters and cost; send nothing.")
+@click.option("--force", is_flag=True, help="Send although the simulation says that it fails.")
 @click.option("--params", type=FILE, metavar="FILE", help="The network's params file.")
 @click.option("--validators", type=FILE, metavar="FILE", help="The first validators, as network.json lists them.")
 @click.option("--rpc", metavar="URL", help="The chain's RPC address; more can be added to network.json later.")
@@ -49,6 +51,8 @@ UNIX_TIME = re.compile(r"[0-9]{1,11}")
 @ends_with_a_sentence
 def deploy(network: str, verify: bool, dry_run: bool, params: Path | None, as_json: bool, **options: Any) -> None:
     """Put a network's contracts on a chain and write its file (--network), or check one that stands (--verify).
+
+    It is simulated first, and nothing is sent that a simulation says will fail.
 
     Exit codes: 0 fine, 1 refused or failed, 2 usage, 5 nothing answers, 6 the key cannot be used, 7 what stands on
     chain is not what this release deploys.
@@ -147,63 +151,133 @@ def _plan(params: Path, options: Mapping[str, Any]) -> tuple[Plan, tuple[Validat
 
 
 def _dry_run(params: Path, as_json: bool, options: Mapping[str, Any]) -> None:
+    plan, _ = _plan(params, options)
+    found = _preview(plan, options)
+    shape = _foretold(plan, found, options, dry_run=True)
+    if as_json:
+        print_json(shape)
+    else:
+        click.echo("\n".join([*_lines(shape), "Nothing was sent. Without --dry-run it is."]))
+    if found.problems and not options["force"]:
+        raise Stop(" ".join(found.problems))
+
+
+def _preview(plan: Plan, options: Mapping[str, Any]) -> Preview:
     from chain.deploy import preview
     from chain.key_files import load_key
     from protocol.keys import quorum_address
 
-    plan, _ = _plan(params, options)
-    deployer = quorum_address(load_key(options["key"]))
-    found = preview(options["rpc"], deployer, options["chain_id"], plan)
-    shape = {
-        "dry_run": True,
+    return preview(options["rpc"], quorum_address(load_key(options["key"])), options["chain_id"], plan)
+
+
+def _foretold(plan: Plan, found: Preview, options: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
         **_report(plan, found.contracts, options["chain_id"]),
         "gas": found.gas_used,
         "most_it_can_cost_wei": str(found.max_gas * found.gas_price_wei),
         "balance_wei": str(found.balance_wei),
         "problems": list(found.problems),
     }
-    if as_json:
-        print_json(shape)
-    else:
-        click.echo("\n".join([*_lines(shape), "Nothing was sent. Without --dry-run it is."]))
-    if found.problems:
-        raise Stop(" ".join(found.problems))
 
 
 def _deploy(target: str, params: Path, as_json: bool, options: Mapping[str, Any]) -> None:
-    from chain import verify
     from chain.deploy import deploy
     from chain.key_files import load_key
     from chain.network import dump
-    from chain.reader import ChainReader
 
     path = Path(target)
-    if path.exists():
-        raise Stop(f"{path} exists already. Name another file with --network, or move it away.")
     plan, entries = _plan(params, options)
-    deployed = deploy(options["rpc"], load_key(options["key"]).secret, options["chain_id"], plan)
+    with _reserved(path):
+        _say_where(_refuse_what_fails(plan, entries, as_json, options))
+        deployed = deploy(options["rpc"], load_key(options["key"]).secret, options["chain_id"], plan)
     network = _network(plan, entries, deployed, options)
-    path.write_text(dump(network), encoding="utf-8")
-    reader = ChainReader(network)
+    _write(path, dump(network))
+    shape = {"dry_run": False, **_report(plan, deployed.contracts, deployed.chain_id), "gas": deployed.gas_used}
+    if not as_json:
+        click.echo("\n".join([*_lines(shape), f"{path} is written. Give it to everybody who takes part."]))
+    _check_deployed(network, params, shape if as_json else None)
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[None]:
+    """Makes the network's file before anything is paid for, and takes it away again if nothing comes of it."""
+    try:
+        path.open("x").close()
+    except FileExistsError as error:
+        raise Stop(f"{path} exists already. Name another file with --network, or move it away.") from error
+    except OSError as error:
+        raise Stop(f"{path} cannot be written: {error.strerror}. Name another file with --network.") from error
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _refuse_what_fails(
+    plan: Plan, entries: tuple[ValidatorEntry, ...], as_json: bool, options: Mapping[str, Any]
+) -> Contracts:
+    """Where it will stand. Stop, before anything is sent, if the simulation or the network's file says it cannot."""
+    from chain.deploy import Deployment
+
+    found = _preview(plan, options)
+    draft = Deployment(options["chain_id"], bytes(32), found.contracts, 0, {})
+    _refuse_unreadable(_network(plan, entries, draft, options))
+    if not found.problems or options["force"]:
+        return found.contracts
+    if as_json:
+        print_json(_foretold(plan, found, options, dry_run=False))
+    raise Stop(f"{' '.join(found.problems)} Nothing was sent.")
+
+
+def _say_where(contracts: Contracts) -> None:
+    """On stderr before anything is sent: whoever stops waiting still knows what was paid for."""
+    from chain.network import CONTRACTS, checksum
+
+    named = ", ".join(f"{name} {checksum(getattr(contracts, name))}" for name in CONTRACTS)
+    click.echo(f"Sending the contracts: {named}.", err=True)
+
+
+def _refuse_unreadable(network: NetworkFile) -> None:
+    """Stop if nobody could load the file that would be written."""
+    from chain.network import ASK, NetworkFileError, dump, parse
+
+    try:
+        parse(dump(network).encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise Stop("An endpoint is not UTF-8. Correct the validators' file; nothing was sent.") from error
+    except NetworkFileError as error:
+        raise Stop(f"{str(error).removesuffix(ASK)}Correct the options; nothing was sent.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(text)
+        raise Stop(f"{path} cannot be written: {error.strerror}. What belongs into it is printed: save it.") from error
+
+
+def _check_deployed(network: NetworkFile, params: Path, shape: Mapping[str, Any] | None) -> None:
+    """Compares what stands now with this release; prints `shape` with what was found, whatever comes of it."""
+    from chain import verify
+    from chain.reader import ChainReader
+
+    reader, found = ChainReader(network), None
     try:
         found = verify.findings(reader, _params(params)[0])
     finally:
         reader.close()
-    shape = {
-        "dry_run": False,
-        **_report(plan, deployed.contracts, deployed.chain_id),
-        "gas": deployed.gas_used,
-        "findings": found,
-    }
-    if as_json:
-        print_json(shape)
-    else:
-        click.echo("\n".join([*_lines(shape), f"{path} is written. Give it to everybody who takes part."]))
+        if shape is not None:
+            print_json({**shape, "findings": found})
     if found:
         raise Stop(" ".join(found), UNVERIFIED)
 
 
-def _network(plan: Plan, entries: tuple[ValidatorEntry, ...], deployed: Any, options: Mapping[str, Any]) -> NetworkFile:
+def _network(
+    plan: Plan, entries: tuple[ValidatorEntry, ...], deployed: Deployment, options: Mapping[str, Any]
+) -> NetworkFile:
     from chain.network import NetworkFile
 
     return NetworkFile(

@@ -13,7 +13,7 @@ from chain.errors import ChainUnavailable, DeployFailed
 from chain.network import checksum
 from chain.reader import ChainReader
 from protocol.parameters import Emission, Windows
-from tests.chain.world import CHAIN_ID, DEPLOYER, WINDOWS, Anvil, World, owner_account
+from tests.chain.world import CHAIN_ID, DEPLOYER, WINDOWS, Anvil, World, checksum_of, owner_account
 
 
 def test_contracts_stand_where_they_expect_each_other(world: World) -> None:
@@ -69,9 +69,20 @@ def test_refuses_a_plan_that_cannot_work(world: World, changes: dict[str, object
 
 
 def test_says_which_contract_refused(world: World) -> None:
-    double = dataclasses.replace(world.plan, validators=world.plan.validators * 2)
+    hasty = dataclasses.replace(world.plan, unbonding_epochs=1)
     with pytest.raises(DeployFailed, match="The constructor of Epochs refused"):
-        deploy(world.anvil.url, DEPLOYER, CHAIN_ID, double)
+        deploy(world.anvil.url, DEPLOYER, CHAIN_ID, hasty)
+
+
+@pytest.mark.parametrize("what", ["owner", "key"])
+def test_a_validator_named_twice_is_named_and_nothing_is_sent(world: World, what: str) -> None:
+    first, second, *rest = world.plan.validators
+    double = dataclasses.replace(second, **{what: getattr(first, what)})
+    plan = dataclasses.replace(world.plan, validators=(first, double, *rest))
+    before = world.anvil.rpc("eth_getTransactionCount", checksum_of(DEPLOYER), "latest")
+    with pytest.raises(DeployFailed, match=f"{checksum(getattr(first, what))} is the {what} of more than one"):
+        deploy(world.anvil.url, DEPLOYER, CHAIN_ID, plan)
+    assert world.anvil.rpc("eth_getTransactionCount", checksum_of(DEPLOYER), "latest") == before
 
 
 def test_says_when_the_key_cannot_pay(world: World) -> None:

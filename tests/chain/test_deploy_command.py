@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chain import verify
 from chain.artifacts import NAMES
 from chain.command import group
 from chain.deploy import GAS_LIMITS, Plan, predict, preview
+from chain.deploy_command import _write
+from chain.errors import ChainUnavailable
 from chain.network import checksum, load
 from chain.reader import ChainReader
+from chain.transacting.options import Stop
 from protocol.ids import Address
 from protocol.keys import quorum_address
 from tests.chain.world import (
@@ -148,6 +153,105 @@ def test_never_writes_over_a_network(desk: Desk) -> None:
     assert "exists already" in result.stderr
 
 
+# --- before anything is paid ---
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_the_simulation_refuses_is_not_sent(desk: Desk, as_json: bool) -> None:
+    poor = bytes([0xD3]) * 32
+    desk.key.write_text(poor.hex())
+    result = desk.deploy(*["--json"] * as_json)
+    assert result.exit_code == 1
+    assert "Send it coin. Nothing was sent." in result.stderr
+    assert not desk.network.exists()
+    assert [one[-13:] for one in json.loads(result.stdout)["problems"]] == ["Send it coin."] if as_json else True
+
+
+def test_with_force_it_is_sent_though_the_simulation_refuses(desk: Desk) -> None:
+    """The simulation wants coin for all the gas it could take; the chain takes less."""
+    coin_wei = int(desk.chain.rpc("eth_gasPrice"), 16) * 30_000_000
+    spender = bytes([0xD4]) * 32
+    desk.key.write_text(spender.hex())
+    desk.chain.rpc("anvil_setBalance", checksum_of(spender), hex(coin_wei))
+    assert desk.deploy().exit_code == 1
+    forced = desk.deploy("--force")
+    assert "Nothing was sent" not in forced.stderr
+    assert int(desk.chain.rpc("eth_getTransactionCount", checksum_of(spender), "latest"), 16) > 0
+    assert desk.deploy("--force", "--dry-run").exit_code == 0
+
+
+def test_who_stops_waiting_knows_the_addresses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    foretold = json.loads(desk.deploy("--dry-run", "--json").stdout)["contracts"]
+    monkeypatch.setattr("chain.deploy.deploy", interrupted)
+    result = desk.deploy()
+    assert all(f"{name} {address}" in result.stderr for name, address in foretold.items())
+    assert not desk.network.exists()
+
+
+@pytest.mark.parametrize("what", ["owner", "key"])
+def test_a_validator_named_twice_is_refused_by_name(desk: Desk, what: str) -> None:
+    rows = json.loads(desk.validators.read_text())
+    rows[3][what] = rows[1][what]
+    desk.validators.write_text(json.dumps(rows))
+    before = desk.sent()
+    result = desk.deploy("--force")
+    assert result.exit_code == 1
+    assert f"{rows[1][what]} is the {what} of more than one validator" in result.stderr
+    assert (desk.sent(), desk.network.exists()) == (before, False)
+
+
+@pytest.mark.parametrize("target", ["missing/network.json", "locked/network.json"])
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_sent(desk: Desk, target: str) -> None:
+    locked = desk.network.parent / "locked"
+    locked.write_text("no directory: root may write everywhere else")
+    before = desk.sent()
+    result = desk.deploy(network=desk.network.parent / target)
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+    assert desk.sent() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"confirmations": 100_001}, "finality.confirmations should be"), ({"name": "x", "endpoint": "\ud800"}, "UTF-8")],
+)
+def test_a_file_nobody_could_load_is_found_before_anything_is_sent(
+    desk: Desk, options: dict[str, Any], words: str
+) -> None:
+    rows = json.loads(desk.validators.read_text())
+    rows[0]["endpoint"] = options.pop("endpoint", rows[0]["endpoint"])
+    desk.validators.write_text(json.dumps(rows))
+    before = desk.sent()
+    result = desk.deploy(**options)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert (desk.sent(), desk.network.exists()) == (before, False)
+
+
+def test_a_network_that_cannot_be_kept_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Stop, match="save it"):
+        _write(tmp_path, "the addresses")
+    assert capsys.readouterr().out == "the addresses\n"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_addresses_are_told_though_verifying_finds_no_chain(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    def no_answer(*_: Any) -> list[str]:
+        raise ChainUnavailable("Nothing answers.")
+
+    monkeypatch.setattr(verify, "findings", no_answer)
+    result = desk.deploy(*["--json"] * as_json)
+    assert result.exit_code == 5
+    assert checksum(load(str(desk.network)).contracts.token) in result.stdout
+    if as_json:
+        assert json.loads(result.stdout)["findings"] is None
+
+
 @pytest.mark.parametrize(
     ("spoil", "code", "words"),
     [
@@ -202,10 +306,10 @@ def deployer() -> Address:
 
 
 def test_a_simulation_names_the_constructor_that_refuses(world: World) -> None:
-    twice = Plan.of(DEVNET, bytes(32), world.plan.genesis_ms, [(owner_account(0), owner_account(1))] * 2)
-    found = preview(world.anvil.url, deployer(), CHAIN_ID, twice)
+    hasty = dataclasses.replace(world.plan, unbonding_epochs=1)
+    found = preview(world.anvil.url, deployer(), CHAIN_ID, hasty)
     [problem] = found.problems
-    assert problem.startswith("The constructor of Epochs would refuse. Validator 0x")
+    assert problem.startswith("The constructor of Epochs would refuse. ")
     assert found.gas_used is None
 
 
