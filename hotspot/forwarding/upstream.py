@@ -31,7 +31,7 @@ class Upstream:
         self._address: Address | None = None
 
     def use(self, address: Address | None) -> None:
-        """Talks to this address from now on; the same address changes nothing."""
+        """Talks to this address from now on; the same address changes nothing while its socket can be used."""
         if address is None or address == self._address:
             return
         self.close()
@@ -70,8 +70,11 @@ class Upstream:
                 self._socket.send(datagram)
         except BlockingIOError:
             self._count("send_buffer_full")
-        except OSError:
+        except ConnectionRefusedError:
             self._count("unreachable")
+        except OSError:  # it may be bound to an address this machine no longer has; the next `use` takes a new one
+            self._count("unreachable")
+            self.close()
         else:
             self._count(name)
 
