@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from hotspot.clock import Clock, sleep_until
+from hotspot.clock import LONGEST_SLEEP_MS, Clock
 from hotspot.counters import Counters
 from protocol.closing import Member
 from protocol.encoding import Network, epoch_seed
@@ -105,24 +105,39 @@ class EpochWatcher:
 
     async def run(self) -> None:
         """Watches until cancelled."""
-        number = max(FIRST_EPOCH, self.number_at(self._clock.now_ms()))
         while True:
-            await sleep_until(self._clock, self.start_ms(number) - self._windows.seed_lead_ms)
+            number = self._wanted()
+            await self._until_seed(number)
             epoch = await self._find(number)
-            if epoch is None:
-                self._counters.count("epochs", "never_found")
-            else:
+            if epoch is not None:
                 self._counters.count("epochs", "found")
                 self._tell(epoch)
-            number = max(number + 1, self.number_at(self._clock.now_ms()))
+            elif self._wanted() > number:
+                self._counters.count("epochs", "never_found")
+            else:
+                self._counters.count("epochs", "clock_set_back")
+
+    def _wanted(self) -> int:
+        """The epoch to look for by the clock of this moment; one that was found is over or known."""
+        after_newest = max(self._known, default=FIRST_EPOCH - 1) + 1
+        return max(after_newest, self.number_at(self._clock.now_ms()))
+
+    def _seed_ms(self, number: int) -> int:
+        """When the chain can say the seed of an epoch, at the earliest."""
+        return self.start_ms(number) - self._windows.seed_lead_ms
+
+    async def _until_seed(self, number: int) -> None:
+        """Waits in steps, so that a clock that is set right meanwhile is noticed."""
+        while (left_ms := self._seed_ms(number) - self._clock.now_ms()) > 0 and self._wanted() == number:
+            await self._clock.sleep_ms(min(left_ms, LONGEST_SLEEP_MS))
 
     async def _find(self, number: int) -> Epoch | None:
-        """The epoch, or None if it ended before the chain said enough."""
-        start_ms = self.start_ms(number)
+        """The epoch, or None if by the clock another is wanted before the chain said enough."""
+        start_ms, seed_ms = self.start_ms(number), self._seed_ms(number)
         poll_ms = max(min(LONGEST_POLL_MS, self._windows.seed_lead_ms // POLLS_PER_SEED_LEAD), 1)
-        while self._clock.now_ms() < start_ms + self._windows.length_ms:
+        while self._wanted() == number:
             try:
-                anchor = await self._source.anchor(number, start_ms - self._windows.seed_lead_ms)
+                anchor = await self._source.anchor(number, seed_ms)
             except ChainSilentError:
                 self._counters.count("epochs", "chain_silent")
                 anchor = None

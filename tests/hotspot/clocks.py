@@ -44,6 +44,10 @@ class ManualClock:
         self._move_to(target_ms)
         await settle()
 
+    def set_wall(self, now_ms: int) -> None:
+        """Sets the wall clock, as its owner or NTP does; whoever sleeps sleeps on."""
+        self._now_ms = now_ms
+
     def _move_to(self, monotonic_ms: int) -> None:
         self._now_ms += monotonic_ms - self._monotonic_ms
         self._monotonic_ms = monotonic_ms

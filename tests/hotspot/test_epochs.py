@@ -26,6 +26,8 @@ class Chain:
         self.clock = clock
         self.final_after_ms = 2_000
         self.silent = False
+        self.knows_until_ms: int | None = None
+        """The time of the chain's last block; None: the clock's own."""
         self.asked: list[int] = []
         self.found = world.anchor(world.row(device.hotspot_id))
 
@@ -33,6 +35,8 @@ class Chain:
         self.asked.append(deadline_ms)
         if self.silent:
             raise ChainSilentError("no answer")
+        if self.knows_until_ms is not None and deadline_ms > self.knows_until_ms:
+            return None
         return self.found if self.clock.now_ms() >= deadline_ms + self.final_after_ms else None
 
 
