@@ -6,14 +6,13 @@ Up to the newest block if asked to: what a command sends meets the newest state,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from chain.artifacts import artifact
 from chain.errors import RequestRefused
 from chain.events import KNOWN, Decoder, Event
 from chain.network import checksum
-from chain.reader import ChainReader
+from chain.reader import ChainReader, translated
 from protocol.keys import keccak256
 
 FIRST_CHUNK_BLOCKS = 10_000
@@ -64,21 +63,13 @@ def _all_logs(reader: ChainReader, contract: str, topics: Sequence[Any], to_bloc
 def _logs(reader: ChainReader, contract: str, topics: Sequence[Any], start: int, end: int) -> Sequence[Any]:
     address = checksum(reader.network.contracts.of(contract))
     wanted = {"fromBlock": start, "toBlock": end, "address": address, "topics": list(topics)}
-    with _translated():
-        return reader.rpc.web3.eth.get_logs(wanted)
+    eth = reader.rpc.web3.eth
+    with translated("the request for its logs"):
+        return eth.get_logs(wanted)
 
 
 def logs_of(reader: ChainReader, transaction_hash: bytes) -> Sequence[Any]:
     """The raw logs of a transaction in a block. ChainUnavailable."""
-    with _translated():
-        return reader.rpc.web3.eth.get_transaction_receipt(transaction_hash)["logs"]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    from chain.libraries import Web3Exception
-
-    try:
-        yield
-    except Web3Exception as error:
-        raise RequestRefused(f"The chain does not give its logs: {error}. Try again later.") from error
+    eth = reader.rpc.web3.eth
+    with translated("the request for a receipt"):
+        return eth.get_transaction_receipt(transaction_hash)["logs"]

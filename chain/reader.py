@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chain.answers import reading
 from chain.artifacts import artifact
 from chain.errors import ChainUnavailable, RequestRefused
 from chain.events import EMITTERS
@@ -167,11 +168,11 @@ class ChainReader:
     def final_block(self) -> Block:
         """The newest block that cannot change: the chain's finalized one, or the one with N confirmations."""
         confirmations = self.network.confirmations
-        with _translated():
-            if confirmations is None:
-                return _block(self.rpc.web3.eth.get_block("finalized"))
-            head = self.rpc.web3.eth.block_number
-        return self.fresh_block(max(head - confirmations, 0))
+        if confirmations is not None:
+            return self.fresh_block(max(self.head() - confirmations, 0))
+        eth = self.rpc.web3.eth
+        with translated("the request for its final block"):
+            return _block(eth.get_block("finalized"))
 
     def block(self, number: int) -> Block:
         """A block by its number. Ask for final ones only: they are kept."""
@@ -186,8 +187,9 @@ class ChainReader:
 
     def fresh_block(self, number: int) -> Block:
         """A block by its number as the chain has it now, final or not."""
-        with _translated():
-            return _block(self.rpc.web3.eth.get_block(number))
+        eth = self.rpc.web3.eth
+        with translated(f"the request for block {number}"):
+            return _block(eth.get_block(number))
 
     def last_block_before(self, deadline_ms: int) -> Block | None:
         """The highest block with timestamp <= deadline; None until a final block lies later, so it never changes.
@@ -243,18 +245,21 @@ class ChainReader:
 
     def head(self) -> int:
         """The number of the newest block, final or not."""
-        with _translated():
-            return int(self.rpc.web3.eth.block_number)
+        eth = self.rpc.web3.eth
+        with translated("the request for its newest block"):
+            return int(eth.block_number)
 
     def code(self, address: bytes) -> bytes:
         """What stands at an address now; b"" if no contract does."""
-        with _translated():
-            return bytes(self.rpc.web3.eth.get_code(checksum(address)))
+        eth, at = self.rpc.web3.eth, checksum(address)
+        with translated("the request for a contract's code"):
+            return bytes(eth.get_code(at))
 
     def call(self, contract: str, function: str, *arguments: Any, block: int | str = "latest") -> Any:
         """The result of one view of a contract of ours, as web3 decodes it."""
-        with _translated():
-            return self.contract(contract).functions[function](*arguments).call(block_identifier=block)
+        asked = self.contract(contract).functions[function](*arguments)
+        with translated(f"the call of {contract}.{function}"):
+            return asked.call(block_identifier=block)
 
     def _final_call(self, contract: str, function: str, *arguments: Any) -> Any:
         return self.call(contract, function, *arguments, block=self.final_block().number)
@@ -312,20 +317,22 @@ class ChainReader:
     def logs(self, from_block: int, to_block: int) -> Sequence[Any]:
         """Raw logs of the contracts in EMITTERS in these blocks, both included; RequestRefused if too many."""
         addresses = [checksum(self.network.contracts.of(name)) for name in EMITTERS]
-        with _translated():
-            return self.rpc.web3.eth.get_logs({"fromBlock": from_block, "toBlock": to_block, "address": addresses})
+        eth = self.rpc.web3.eth
+        with translated("the request for its logs"):
+            return eth.get_logs({"fromBlock": from_block, "toBlock": to_block, "address": addresses})
 
 
 WRONG_CHAIN = "Nothing is signed for it: correct the RPC address or the network file."
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turns what web3 raises about an answer into RequestRefused."""
+def translated(asked: str) -> Iterator[None]:
+    """Turns what web3 raises about an answer, and what reading one that is none raises, into RequestRefused."""
     from chain.libraries import Web3Exception
 
     try:
-        yield
+        with reading(asked):
+            yield
     except Web3Exception as error:
         raise RequestRefused(f"The chain does not answer as expected: {error}. It is tried again later.") from error
 

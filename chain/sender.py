@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chain.answers import octets, quantity, reading, revert_data, words_of
 from chain.calls import Call
 from chain.errors import ChainUnavailable, ContractRefused, RequestRefused, TransactionFailed
 from chain.journal import Attempt, Fees, Journal, Order
@@ -31,6 +32,8 @@ STALL_AFTER_S = 30
 MAX_BUMPS = 10
 MAX_OPEN_ORDERS = 1_024
 MAX_NONCE_TRIES = 16
+RUN_A_CALL = ("eth_estimateGas", "eth_call")
+"""Only these run a contract: whatever the words, no other request's error is a contract's refusal."""
 RECHECK_BLOCKS = 64
 """A chain that goes back behind its final block all the same is noticed that far, and what it lost is sent again."""
 GAS_RESERVE = (5, 4)
@@ -97,7 +100,7 @@ class Sender:
 
     def simulate(self, call: Call) -> int:
         """Gas the call would take now; ContractRefused if it would fail, with the reason in a sentence."""
-        return int(self._request("eth_estimateGas", [self._transaction(call), "pending"]), 16)
+        return self._quantity("eth_estimateGas", [self._transaction(call), "pending"])
 
     def send(self, call: Call, *, force: bool = False, most_gas: int | None = None) -> bytes:
         """Sends a call and returns the transaction's hash; the transaction is on disk before it leaves.
@@ -136,10 +139,14 @@ class Sender:
     def _simulate_together(self, calls: Sequence[Call]) -> list[Simulated] | None:
         rows = {"calls": [self._transaction(call) for call in calls]}
         try:
-            [block] = self._request("eth_simulateV1", [{"blockStateCalls": [rows]}, "latest"])
-        except (RequestRefused, ValueError):
+            answer = self._request("eth_simulateV1", [{"blockStateCalls": [rows]}, "latest"])
+            with reading("eth_simulateV1"):
+                results = [_result(one) for one in answer[0]["calls"]]
+        except RequestRefused:
             return None
-        return [_simulated(one) for one in block["calls"]]
+        if len(results) != len(calls):
+            return None
+        return [Simulated(one, None) if isinstance(one, int) else Simulated(None, refused(one)) for one in results]
 
     def gas_price_wei(self) -> int:
         """What a unit of gas costs now, tip included."""
@@ -148,7 +155,7 @@ class Sender:
 
     def coin_wei(self) -> int:
         """The chain's own coin this account holds."""
-        return int(self._request("eth_getBalance", [self._account.address, "latest"]), 16)
+        return self._quantity("eth_getBalance", [self._account.address, "latest"])
 
     def recover(self) -> list[Order]:
         """Sends again what a stop, a crash or a reorganisation left open, in order of nonces.
@@ -181,14 +188,16 @@ class Sender:
         return self._free_nonce(taken)
 
     def _free_nonce(self, taken: set[int]) -> int:
-        nonce = int(self._request("eth_getTransactionCount", [self._account.address, "pending"]), 16)
+        nonce = self._quantity("eth_getTransactionCount", [self._account.address, "pending"])
         while nonce in taken:
             nonce += 1
         return nonce
 
     def _current_fees(self) -> Fees:
-        base = int(self._request("eth_getBlockByNumber", ["latest", False]).get("baseFeePerGas", "0x0"), 16)
-        tip = int(self._request("eth_maxPriorityFeePerGas", []), 16)
+        block = self._request("eth_getBlockByNumber", ["latest", False])
+        with reading("eth_getBlockByNumber"):
+            base = int(block.get("baseFeePerGas", "0x0"), 16)
+        tip = self._quantity("eth_maxPriorityFeePerGas", [])
         return Fees(2 * base + tip, tip)
 
     def _sign(self, call: Call, nonce: int, gas: int, fees: Fees) -> Attempt:
@@ -263,7 +272,7 @@ class Sender:
         failures = provider.failures
         try:
             final = self._reader.final_block()
-            used = int(self._request("eth_getTransactionCount", [self._account.address, hex(final.number)]), 16)
+            used = self._quantity("eth_getTransactionCount", [self._account.address, hex(final.number)])
             beaten = used > order.nonce and not self._is_mined(order)
         except ChainUnavailable:
             return False
@@ -331,9 +340,9 @@ class Sender:
             receipts = [self._receipt(one.hash) for one in order.attempts]
         except ChainUnavailable:
             return None
-        return next((int(one["blockNumber"], 16) for one in receipts if one is not None), None)
+        return next((one.block for one in receipts if one is not None), None)
 
-    def _look(self, order_id: int) -> Any:
+    def _look(self, order_id: int) -> _Mined | None:
         """The final receipt of an order, or None after doing what helps it along."""
         with self._lock:
             order = self._journal.order(order_id)
@@ -371,15 +380,15 @@ class Sender:
         self._journal.add_attempt(order.id, self._sign(order.call, order.nonce, order.gas, fees))
         self._deliver(self._journal.order(order.id))
 
-    def _conclude(self, order: Order) -> Any:
+    def _conclude(self, order: Order) -> _Mined | None:
         """The receipt of whichever attempt was mined in a final block, after settling the order; or None."""
         final = self._reader.final_block()
         for attempt in reversed(order.attempts):
             receipt = self._receipt(attempt.hash)
-            if receipt is None or int(receipt["blockNumber"], 16) > final.number:
+            if receipt is None or receipt.block > final.number:
                 continue
-            block = self._reader.fresh_block(int(receipt["blockNumber"], 16))
-            if block.hash == bytes.fromhex(receipt["blockHash"][2:]):
+            block = self._reader.fresh_block(receipt.block)
+            if block.hash == receipt.block_hash:
                 self._journal.settle(order.id, block.number, block.hash)
                 self._follows.pop(order.id, None)
                 return receipt
@@ -398,14 +407,16 @@ class Sender:
     def _is_mined(self, order: Order) -> bool:
         return any(self._receipt(one.hash) is not None for one in order.attempts)
 
-    def _receipt(self, transaction_hash: bytes) -> Any:
-        return self._request("eth_getTransactionReceipt", ["0x" + transaction_hash.hex()])
+    def _receipt(self, transaction_hash: bytes) -> _Mined | None:
+        """Of a transaction in a block; None while it is in none."""
+        answer = self._request("eth_getTransactionReceipt", ["0x" + transaction_hash.hex()])
+        with reading("eth_getTransactionReceipt"):
+            return None if answer is None or answer["blockNumber"] is None else _mined(answer)
 
-    def _effect(self, call: Call, receipt: Any) -> Receipt:
-        block = int(receipt["blockNumber"], 16)
-        if int(receipt["status"], 16) != 1:
-            raise self._why_failed(call, block)
-        return Receipt(bytes.fromhex(receipt["transactionHash"][2:]), block, int(receipt["gasUsed"], 16))
+    def _effect(self, call: Call, receipt: _Mined) -> Receipt:
+        if not receipt.succeeded:
+            raise self._why_failed(call, receipt.block)
+        return Receipt(receipt.hash, receipt.block, receipt.gas_used)
 
     def _why_failed(self, call: Call, block: int) -> ContractRefused:
         try:
@@ -417,15 +428,18 @@ class Sender:
         return ContractRefused("", f"The transaction to {call.what} was mined but failed. Try it again.")
 
     def _request(self, method: str, params: list[Any]) -> Any:
-        """The result of one request; a revert becomes ContractRefused, another error RequestRefused."""
+        """The result of one request; a contract's refusal becomes ContractRefused, another error RequestRefused."""
         response = self._reader.rpc.provider.make_request(method, params)
         error = response.get("error")
         if error is None:
             return response.get("result")
-        data = _revert_data(error)
+        data = revert_data(method, error) if method in RUN_A_CALL else None
         if data is not None:
             raise refused(data)
-        raise RequestRefused(str(error.get("message", error)))
+        raise RequestRefused(words_of(error))
+
+    def _quantity(self, method: str, params: list[Any]) -> int:
+        return quantity(method, self._request(method, params))
 
 
 @dataclass(slots=True)
@@ -444,12 +458,32 @@ class _Refusal:
     certain: bool
 
 
-def _simulated(result: Any) -> Simulated:
-    """One call's result of eth_simulateV1; revert data stands in its error at some nodes, beside it at others."""
-    if int(result["status"], 16) == 1:
-        return Simulated(int(result["gasUsed"], 16), None)
-    text = (result.get("error") or {}).get("data") or result.get("returnData") or "0x"
-    return Simulated(None, refused(bytes.fromhex(text[2:])))
+@dataclass(frozen=True, slots=True)
+class _Mined:
+    """A transaction in a block, which may not be final yet."""
+
+    hash: bytes
+    block: int
+    block_hash: bytes
+    succeeded: bool
+    gas_used: int
+
+
+def _mined(answer: Any) -> _Mined:
+    return _Mined(
+        hash=bytes.fromhex(answer["transactionHash"][2:]),
+        block=int(answer["blockNumber"], 16),
+        block_hash=bytes.fromhex(answer["blockHash"][2:]),
+        succeeded=int(answer["status"], 16) == 1,
+        gas_used=int(answer["gasUsed"], 16),
+    )
+
+
+def _result(answer: Any) -> int | bytes:
+    """One call's gas in eth_simulateV1, or its revert data: in the error at some nodes, beside it at others."""
+    if int(answer["status"], 16) == 1:
+        return int(answer["gasUsed"], 16)
+    return octets("eth_simulateV1", (answer.get("error") or {}).get("data") or answer.get("returnData") or "0x")
 
 
 def _bumped(fee_wei: int) -> int:
@@ -459,13 +493,3 @@ def _bumped(fee_wei: int) -> int:
 def _nonce_is_taken(message: str) -> bool:
     text = message.lower()
     return any(words in text for words in ("nonce too low", "underpriced", "already known", "already imported"))
-
-
-def _revert_data(error: Any) -> bytes | None:
-    """The revert data an RPC error carries; b"" for a revert without any; None if it is no revert."""
-    data = error.get("data")
-    if isinstance(data, dict):
-        data = data.get("data")
-    if isinstance(data, str) and data.startswith("0x"):
-        return bytes.fromhex(data[2:])
-    return b"" if "revert" in str(error.get("message", "")).lower() else None
