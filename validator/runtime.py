@@ -45,6 +45,7 @@ SUBMIT_STAGGER_MS = 2_000
 RETRY_POST_MS = 10_000
 RETRY_STEP_MS = 1_000
 KEPT_WORK = 16
+"""Work of this many settled epochs is kept, and besides only that of open ones: a handful, so memory is bounded."""
 MAX_SETTLED_AT_ONCE = 64
 log = structlog.get_logger()
 
@@ -185,12 +186,17 @@ class Runtime:
         now_ms = self._p.clock.now_ms()
         newest = self._p.chain.epoch_at(now_ms)
         first = self.settled_epoch() + 1
-        for epoch in self._open_epochs(first, newest):
+        open_epochs = self._open_epochs(first, newest)
+        for epoch in open_epochs:
             for act in next_acts(await asyncio.to_thread(self._view, epoch), now_ms):
                 self._launch(epoch, act)
-        for old in [epoch for epoch in self._work if epoch < first - KEPT_WORK]:
-            del self._work[old]
+        self._forget_work(first - KEPT_WORK, {*open_epochs})
         await self._p.inbox.forget_before(min(first, newest - CLOSING_EPOCHS))
+
+    def _forget_work(self, before: int, open_epochs: set[int]) -> None:
+        """Forgets old epochs, but none that is open: the signatures under a late root are gathered over many ticks."""
+        for epoch in [one for one in self._work if one < before and one not in open_epochs]:
+            del self._work[epoch]
 
     async def _settle_again_what_was_lost(self) -> None:
         """Goes back to before the first epoch that a chain without its last blocks decides otherwise."""
