@@ -14,7 +14,7 @@ from grpc import aio
 
 from hotspot.reporting.receipts import SignedReceipt
 from protocol.encoding import sha256
-from protocol.ids import ReportId
+from protocol.ids import HASH_BYTES, ReportId
 from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_MESSAGE_BYTES
 from protocol.reasons import Reason
 from protos.farfield.v1 import gateway_pb2 as gateway
@@ -26,6 +26,7 @@ RELAY_TIMEOUT_S = 60.0
 VERDICT_TIMEOUT_S = 30.0
 """A validator may judge an open epoch before it answers."""
 RECONNECT_MS = 2_000
+TOKEN_BYTES = 32
 MAX_BLOB_BYTES = 64 * 1024 * 1024
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -129,7 +130,9 @@ class ValidatorClient:
         if isinstance(reply, CallFailed):
             return reply
         if len(reply.results) != len(signed):
-            return CallFailed("WRONG_ANSWER", f"{len(reply.results)} results for {len(signed)} sessions")
+            return _wrong(f"{len(reply.results)} results for {len(signed)} sessions")
+        if any(len(result.token) not in (0, TOKEN_BYTES) for result in reply.results):
+            return _wrong(f"a session's token does not have {TOKEN_BYTES} bytes")
         return [
             Opened(result.token, result.expires_at_ms) if result.token else _refused(result.refusal)
             for result in reply.results
@@ -153,19 +156,24 @@ class ValidatorClient:
         """Asks the validator to put a signed registration on chain."""
         request = gateway.RelayRegistrationRequest(registration=registration, signature=signature)
         reply = await _call(self._gateway.RelayRegistration(request, timeout=RELAY_TIMEOUT_S))
-        return reply if isinstance(reply, CallFailed) else Relayed(reply.hotspot_id, reply.transaction_hash)
+        if isinstance(reply, CallFailed):
+            return reply
+        if len(reply.hotspot_id) != HASH_BYTES or len(reply.transaction_hash) != HASH_BYTES:
+            return _wrong("its answer names no hotspot and transaction")
+        return Relayed(reply.hotspot_id, reply.transaction_hash)
 
     # --- what it asks ---------------------------------------------------------------------------------------
 
     async def verdicts(self, report_ids: Sequence[ReportId]) -> list[ReportVerdict] | CallFailed:
         """Verdicts on the reports this validator knows."""
-        request = gateway.GetVerdictsRequest(report_ids=report_ids)
+        request, asked = gateway.GetVerdictsRequest(report_ids=report_ids), set(report_ids)
         reply = await _call(self._gateway.GetVerdicts(request, timeout=VERDICT_TIMEOUT_S))
         if isinstance(reply, CallFailed):
             return reply
         return [
             ReportVerdict(one.report_id, one.final, reason_name(one.reason), one.sentence, one.measured, one.allowed)
             for one in reply.verdicts
+            if one.report_id in asked
         ]
 
     async def status(self) -> ValidatorStatus | CallFailed:
@@ -184,22 +192,25 @@ class ValidatorClient:
             if isinstance(reply, CallFailed):
                 return reply
             if not len(data) <= reply.total_bytes <= MAX_BLOB_BYTES or len(reply.data) > MAX_BLOB_CHUNK_BYTES:
-                return CallFailed("WRONG_ANSWER", f"a blob of {reply.total_bytes} bytes is more than expected")
+                return _wrong(f"a blob of {reply.total_bytes} bytes is more than expected")
             data += reply.data
             if len(data) == reply.total_bytes:
                 break
             if not reply.data:
-                return CallFailed("WRONG_ANSWER", "the blob ended early")
-        return (
-            data if sha256(data) == digest else CallFailed("WRONG_ANSWER", "the bytes do not have the hash asked for")
-        )
+                return _wrong("the blob ended early")
+        return data if sha256(data) == digest else _wrong("the bytes do not have the hash asked for")
 
 
 async def _call(call: Awaitable[T]) -> T | CallFailed:
     try:
-        return await call
+        reply = await call
     except aio.AioRpcError as error:
         return CallFailed(error.code().name, error.details() or error.code().name)
+    return _wrong("its answer cannot be read") if reply is None else reply  # gRPC's way to say so
+
+
+def _wrong(sentence: str) -> CallFailed:
+    return CallFailed("WRONG_ANSWER", sentence)
 
 
 def _taken(reply: Any) -> Taken | CallFailed:
