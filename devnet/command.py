@@ -34,7 +34,9 @@ def group() -> None:
 
 
 @group.command()
-@click.option("--scenario", type=click.Choice(["simulated", "trace"]), default="simulated", show_default=True)
+@click.option(
+    "--scenario", type=click.Choice(["simulated", "trace"]), help="What is played.  [default: simulated, or as founded]"
+)
 @click.option(
     "--receptions",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -58,7 +60,7 @@ def group() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=DEFAULT_MAP_PORT, show_default=True, help="Port of the map."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of everything invented.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything invented.  [default: 1, or as founded]")
 @click.option(
     "--fault",
     "faults",
@@ -66,7 +68,7 @@ def group() -> None:
     help="kill=N@E, start=N@E, skew=N:+30s, constant=N:NAME=VALUE, reorg=BLOCKS@E, outage=SECONDSs@E; E: epoch.",
 )
 def run(
-    scenario: str,
+    scenario: str | None,
     receptions: Path | None,
     baseline: Path | None,
     epochs: int | None,
@@ -74,7 +76,7 @@ def run(
     json_path: Path | None,
     directory: Path | None,
     port: int,
-    seed: int,
+    seed: int | None,
     faults: tuple[str, ...],
 ) -> None:
     """Start chain, validators, hotspots, ether and map; follow, claim and audit their epochs.
@@ -114,7 +116,9 @@ def _default_directory(epochs: int | None) -> Path:
 
 def _run(options: Options, json_path: Path | None) -> int:
     from chain.errors import ChainError
+    from chain.key_files import KeyFileError
     from coverage_maps.importers.files import ImportFileError
+    from devnet.directory import DirectoryError
     from devnet.ether.trace import ReceptionsError
     from devnet.evidence import EvidenceMissingError
     from devnet.processes import ProcessEndedError
@@ -122,12 +126,16 @@ def _run(options: Options, json_path: Path | None) -> int:
     from devnet.toolchain import ToolchainError
 
     expected = (
-        ChainError, EvidenceMissingError, ImportFileError, OSError, ProcessEndedError, ReceptionsError, RunFailedError,
-        ToolchainError,
+        ChainError, DirectoryError, EvidenceMissingError, ImportFileError, KeyFileError, OSError, ProcessEndedError,
+        ReceptionsError, RunFailedError, ToolchainError,
     )  # fmt: skip
     for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell started us with SIGINT ignored
         signal.signal(number, _interrupt)
-    devnet = Devnet(options, _say)
+    try:
+        devnet = Devnet(options, _say)
+    except OSError as error:
+        _say(f"{options.directory} cannot hold a devnet: {error.strerror}. Give another --directory.")
+        return FAILED
     try:
         devnet.start()
         _welcome(options, devnet)

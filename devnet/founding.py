@@ -130,6 +130,7 @@ def found(layout: Layout, scenario: Scenario, ports: Ports, map_url: str) -> Fou
         hotspots=tuple(one.name for one in scenario.stations),
         genesis_ms=genesis_ms,
         receptions=str(scenario.receptions.resolve()) if scenario.receptions else "",
+        baseline=str(scenario.baseline_file.resolve()) if scenario.baseline_file else "",
         wifi=tuple(one.name for one in scenario.stations if one.kind.is_wifi),
     )
     return Founded(network, params, facts)

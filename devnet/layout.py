@@ -40,6 +40,17 @@ class Layout:
         return self.root / "devnet.json"
 
     @property
+    def founding_marker(self) -> Path:
+        """There from the first step of founding until `facts_file` is written."""
+        return self.root / "devnet.founding"
+
+    @property
+    def founded(self) -> tuple[Path, ...]:
+        """Everything founding makes but logs: what an interrupted founding leaves."""
+        folders = ("files", "chain", "ether", "claims", "map", "evidence", "validators", "hotspots")
+        return (self.network_file, *(self.root / name for name in folders))
+
+    @property
     def claims_key(self) -> Path:
         return self.root / "claims" / "payer.key"
 
@@ -99,6 +110,8 @@ class Facts:
     genesis_ms: int
     receptions: str
     """Path of the measured file in a trace, else empty."""
+    baseline: str | None = None
+    """Path of the baseline, empty if none was given; None where an earlier release did not note it."""
     wifi: tuple[str, ...] = ()
     """Those of `hotspots` whose radio is Wi-Fi."""
 

@@ -21,7 +21,7 @@ from chain.key_files import load_key
 from chain.network import load as load_network
 from chain.reader import ChainReader
 from chain.sender import Sender
-from devnet import founding, scenarios, toolchain
+from devnet import directory, founding, scenarios, toolchain
 from devnet.balances import due
 from devnet.claims import claim_all
 from devnet.ether import trace as ether_trace
@@ -36,6 +36,7 @@ from hotspot import keys as device_keys
 from hotspot.looking.status_client import ask as ask_hotspot
 from hotspot.radio.gwmp.server import PACKETS
 from protocol.parameters import Parameters, parse
+from protocol.schedule import epoch_start_ms
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
 from validator.disk import Disk
@@ -46,6 +47,7 @@ from validator.wire.client import PeerClient
 POLL_S = 0.5
 SERVING_TIMEOUT_S = 60
 AUDIT_TIMEOUT_S = 120
+DEFAULT_SEED = 1
 LATE_AFTER_EPOCHS = 3
 """A bounded run gives up this many epochs after its last one."""
 STATUS_EVERY_S = 2
@@ -61,9 +63,10 @@ Say = Callable[[str], None]
 class Options:
     """What the command was asked for."""
 
-    scenario: str
     directory: Path
-    seed: int = 1
+    scenario: str | None = None
+    """None, as everywhere here: not asked for, so that a resumed devnet keeps what it has."""
+    seed: int | None = None
     epochs: int | None = None
     receptions: Path | None = None
     baseline: Path | None = None
@@ -77,13 +80,14 @@ class RunFailedError(Exception):
 
 def prepare(options: Options) -> Scenario:
     """The scenario of the options; errors of the files it reads pass through as sentences."""
-    if options.scenario == "simulated":
-        return scenarios.simulated(options.seed, options.baseline)
+    seed = DEFAULT_SEED if options.seed is None else options.seed
+    if options.scenario != "trace":
+        return scenarios.simulated(seed, options.baseline)
     assert options.receptions is not None, "the command asks for them"
     plan = ether_trace.load(options.receptions)
     if not plan.mappers or not plan.receivers:
         raise RunFailedError(f"{options.receptions} holds no reception that can be replayed: it needs positions.")
-    return scenarios.trace(plan, options.receptions, options.seed, options.baseline)
+    return scenarios.trace(plan, options.receptions, seed, options.baseline)
 
 
 class Devnet:
@@ -133,6 +137,10 @@ class Devnet:
         self._say(
             f"Founding a devnet in {self._layout.root}: {len(scenario.stations)} hotspots, {VALIDATORS} validators."
         )
+        with directory.founding_in(self._layout):
+            self._found_as(scenario, ports)
+
+    def _found_as(self, scenario: Scenario, ports: Ports) -> None:
         self._start_chain(ports)
         founded = founding.found(self._layout, scenario, ports, self._map_url)
         self._start_validators()
@@ -147,11 +155,32 @@ class Devnet:
             self._say("Set-up took longer than planned: some hotspots play from epoch 2 on. Is the machine very busy?")
 
     def _resume(self, facts: Facts) -> None:
+        self._refuse_contradictions(facts)
+        self._layout.founding_marker.unlink(missing_ok=True)
         self._say(f"Resuming the devnet in {self._layout.root}; epochs that passed meanwhile are empty.")
         self._facts = facts
         self._start_chain(facts.ports)
         self._start_validators()
         self._start_ether()
+
+    def _refuse_contradictions(self, facts: Facts) -> None:
+        """RunFailedError if the devnet here is not the one asked for."""
+        asked, params = self._options, parse((self._layout.files / "params.toml").read_bytes())
+        reason = directory.contradiction(
+            facts,
+            self._layout,
+            scenario=asked.scenario,
+            seed=asked.seed,
+            receptions=asked.receptions,
+            baseline=asked.baseline,
+        )
+        if asked.epochs is not None and self._now_ms() >= epoch_start_ms(facts.genesis_ms, params.epoch, 2):
+            reason = reason or (
+                f"The devnet in {self._layout.root} has played epoch 1 already, and --epochs counts from there. "
+                "Leave --epochs out to resume it, or give another --directory for a new one."
+            )
+        if reason:
+            raise RunFailedError(reason)
 
     @property
     def _map_url(self) -> str:

@@ -80,6 +80,8 @@ class Scenario:
     mapper_speed_m_s: int | None
     what: str
     receptions: Path | None = None
+    baseline_file: Path | None = None
+    """Where the baseline was read from; None if it is invented, or there is none."""
 
 
 SIMULATED_WHAT = (
@@ -109,7 +111,9 @@ def simulated(seed: int, baseline: Path | None) -> Scenario:
         for number, home in enumerate(dice.sample(spots, DEMO_MAPPERS), 1)
     ]
     listed = read_baseline(baseline) if baseline else Listed("synthetic", "cellular", _invented_baseline(dice, centre))
-    return Scenario("simulated", seed, (*fixed, *mappers, *_wifi_round(seed, centre)), listed, None, SIMULATED_WHAT)
+    return Scenario(
+        "simulated", seed, (*fixed, *mappers, *_wifi_round(seed, centre)), listed, None, SIMULATED_WHAT, None, baseline
+    )
 
 
 def _wifi_round(seed: int, centre: Place) -> list[Station]:
@@ -191,7 +195,7 @@ def trace(plan: TracePlan, receptions: Path, seed: int, baseline: Path | None) -
         for number, one in enumerate(plan.receivers, 1)
     ]
     listed = read_baseline(baseline) if baseline else None
-    return Scenario("trace", seed, (*mappers, *fixed), listed, TRACE_SPEED_M_S, TRACE_WHAT, receptions)
+    return Scenario("trace", seed, (*mappers, *fixed), listed, TRACE_SPEED_M_S, TRACE_WHAT, receptions, baseline)
 
 
 def _home_cell(plan: TracePlan) -> int:
