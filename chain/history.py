@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from chain import events, folds
-from chain.errors import ChainUnavailable, RequestRefused
+from chain.chunks import Chunks
+from chain.errors import ChainUnavailable
 from chain.events import Event
 from chain.folds import ValidatorSet
 from chain.reader import Block, ChainReader
@@ -37,7 +38,7 @@ class History:
         self._lock = threading.RLock()
         self._decoder: events.Decoder | None = None
         self._names: dict[bytes, str] = {}
-        self._chunk_blocks = FIRST_CHUNK_BLOCKS
+        self._chunks = Chunks(FIRST_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS)
         self._checkpoints: list[Block] = []
         self._by_kind: defaultdict[object, list[Event]] = defaultdict(list)
         self._manifests: defaultdict[int, list[events.ManifestPosted]] = defaultdict(list)
@@ -52,6 +53,7 @@ class History:
             final = self._reader.final_block()
             self._drop_orphans(final)
             start = self._reader.network.deployed_block if self.block is None else self.block.number + 1
+            self._chunks.begin()
             while start <= final.number:
                 start = self._read_chunk(start, final)
             return self.block or final
@@ -88,16 +90,17 @@ class History:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def _read_chunk(self, start: int, final: Block) -> int:
-        """Reads one chunk; a node that refuses it gets half as much. Returns the next block to read."""
-        end = min(start + self._chunk_blocks - 1, final.number)
+        """Reads one chunk; a node that refuses it is asked for half as much. Returns the next block to read.
+
+        The last block is asked for first: that ends the reading at once when the node answers nothing at all.
+        """
+        end = min(start + self._chunks.blocks - 1, final.number)
         failures = self._reader.failures
         last = final if end == final.number else self._reader.fresh_block(end)
         try:
             logs = self._reader.logs(start, end)
         except ChainUnavailable as error:
-            self._chunk_blocks = max((end - start + 1) // 2, 1)
-            if end == start or not isinstance(error, RequestRefused):
-                raise
+            self._chunks.failed(end - start + 1, error)
             return start
         if self._reader.fresh_block(end).hash != last.hash or self._reader.failures != failures:
             # By-number queries can race a reorganisation, or reach a node that is behind and knows no logs yet.
@@ -105,7 +108,7 @@ class History:
         self._keep(self._decode(logs))
         self._checkpoints.append(last)
         del self._checkpoints[1:-KEPT_CHECKPOINTS]
-        self._chunk_blocks = min(self._chunk_blocks * 2, MAX_CHUNK_BLOCKS)
+        self._chunks.came()
         return end + 1
 
     def _decode(self, logs: Any) -> list[Event]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from chain.artifacts import artifact
-from chain.errors import RequestRefused
+from chain.chunks import Chunks
+from chain.errors import ChainUnavailable, RequestRefused
 from chain.events import KNOWN, Decoder, Event
 from chain.network import checksum
 from chain.reader import ChainReader, translated
@@ -45,19 +46,20 @@ def _topics(kind: type[Event]) -> tuple[str, list[bytes]]:
 
 
 def _all_logs(reader: ChainReader, contract: str, topics: Sequence[Any], to_block: int) -> Iterator[Any]:
-    """A node that refuses a stretch of blocks is asked for half of it."""
-    start, chunk = reader.network.deployed_block, FIRST_CHUNK_BLOCKS
+    """A node that refuses a stretch of blocks, or takes too long for it, is asked for half of it."""
+    start, chunks = reader.network.deployed_block, Chunks(FIRST_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS)
     while start <= to_block:
-        end = min(start + chunk - 1, to_block)
+        end = min(start + chunks.blocks - 1, to_block)
         try:
             found = _logs(reader, contract, topics, start, end)
-        except RequestRefused:
-            if end == start:
-                raise
-            chunk = max((end - start + 1) // 2, 1)
+        except ChainUnavailable as error:
+            chunks.failed(end - start + 1, error)
+            if not isinstance(error, RequestRefused):
+                reader.head()  # raises if the node answers nothing at all
             continue
+        chunks.came()
         yield from found
-        start, chunk = end + 1, min(chunk * 2, MAX_CHUNK_BLOCKS)
+        start = end + 1
 
 
 def _logs(reader: ChainReader, contract: str, topics: Sequence[Any], start: int, end: int) -> Sequence[Any]:

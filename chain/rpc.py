@@ -7,7 +7,7 @@ takes a second: import it inside functions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,6 +18,8 @@ from chain.libraries import HTTPProvider, JSONBaseProvider, RPCEndpoint, RPCResp
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10
 POOLED_CONNECTIONS = 16
+NOT_ABOUT_THE_REQUEST = (401, 402, 403, 407, 408, 429)
+"""These statuses say that an address does not serve us now, whatever the request: the next address is tried."""
 
 
 class Endpoint:
@@ -31,10 +33,15 @@ class Endpoint:
 
     def request(self, method: str, params: Any) -> RPCResponse:
         """The raw response; OSError or ValueError when the address does not answer with JSON-RPC."""
-        response = self._provider.make_request(RPCEndpoint(method), params)
+        try:
+            response: Any = self._provider.make_request(RPCEndpoint(method), params)
+        except requests.HTTPError as error:
+            response = _told_by_status(error)
+            if response is None:
+                raise
         if not isinstance(response, dict):
             raise TypeError("the answer is not a JSON-RPC object")
-        return response
+        return cast("RPCResponse", response)
 
     def result(self, method: str, params: Any) -> Any:
         """The result of one request; ValueError if the answer is an error."""
@@ -67,6 +74,18 @@ class Endpoint:
     def doubt(self) -> None:
         """Whether this is the right chain is asked again before the next request."""
         self._verified = False
+
+
+def _told_by_status(error: requests.HTTPError) -> dict[str, Any] | None:
+    """The JSON-RPC error in an answer with status 4xx, as some nodes refuse a request; None if it is no such answer."""
+    answer = error.response
+    if answer is None or not 400 <= answer.status_code < 500 or answer.status_code in NOT_ABOUT_THE_REQUEST:
+        return None
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) and body.get("error") is not None else None
 
 
 UNANSWERED = (requests.RequestException, OSError, ValueError, TypeError, KeyError)
