@@ -5,16 +5,22 @@ from __future__ import annotations
 import bisect
 import os
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from hotspot.clock import Clock
 from hotspot.positions.fix import Fix, NoFix, Told, Trouble, fix
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_POINTS = 1_000_000
+READ_BYTES = 16 * 1024
+"""Read and parsed at once: some milliseconds, in which nothing else is done."""
+TAIL_BYTES = 64 * 1024
+"""Of a track that grows, as much of its end as is read: some hundred points, one a second."""
+POINT = b"<trkpt"
 LOOK_MS = 1_000
 LONGEST_GAP_MS = 60_000
 """Between two points farther apart than this in time nobody knows where the mapper was."""
@@ -28,41 +34,81 @@ class Point:
     place: Fix
 
 
+class Track:
+    """The points of a file that is read piece by piece; it is the target of its own XML parser."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        """In the order of their times."""
+        self.is_malformed = False
+        self._bytes = 0
+        self._attributes: dict[str, str] | None = None
+        """Of the point that is being read."""
+        self._time = ""
+        self._is_time = False
+        self._parser = ElementTree.XMLParser(target=self)  # noqa: S314 - a DOCTYPE ends it, so nothing is expanded for long
+
+    def feed(self, piece: bytes) -> bool:
+        """Takes the next piece; False if this is no track, or one too large."""
+        self._bytes += len(piece)
+        try:
+            if not self.is_malformed:
+                self._parser.feed(piece)
+        except ElementTree.ParseError:
+            self.is_malformed = True
+        self.is_malformed |= self._bytes > MAX_BYTES or len(self.points) > MAX_POINTS
+        return not self.is_malformed
+
+    def result(self) -> list[Point] | NoFix:
+        return NoFix.MALFORMED if self.is_malformed or not self.points else self.points
+
+    def doctype(self, name: str, pubid: str, system: str) -> None:
+        """No track has one."""
+        self.is_malformed = True
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition("}")[2]
+        if name == "trkpt":
+            self._attributes, self._time = attributes, ""
+        self._is_time = name == "time" and self._attributes is not None
+
+    def data(self, text: str) -> None:
+        if self._is_time:
+            self._time += text
+
+    def end(self, tag: str) -> None:
+        self._is_time = False
+        if self._attributes is None or tag.rpartition("}")[2] != "trkpt":
+            return
+        point, self._attributes = _point(self._attributes, self._time), None
+        if point is not None and not self.is_malformed:
+            bisect.insort(self.points, point, key=_at_ms)
+
+
 def read_track(data: bytes) -> list[Point] | NoFix:
     """The points of a track in the order of their times; a file that is still being written may lack its end."""
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        return NoFix.MALFORMED
-    parser: Any = ElementTree.XMLPullParser(["end"])  # without a DOCTYPE there is nothing to expand
-    points: list[Point] = []
-    try:
-        parser.feed(data)
-        for _, element in parser.read_events():
-            if element.tag.rpartition("}")[2] == "trkpt":
-                point = _point(element)
-                if point is not None:
-                    points.append(point)
-                element.clear()
-            if len(points) > MAX_POINTS:
-                return NoFix.MALFORMED
-    except ElementTree.ParseError:
-        return NoFix.MALFORMED
-    return sorted(points, key=lambda point: point.at_ms) or NoFix.MALFORMED
+    track = Track()
+    track.feed(data)
+    return track.result()
 
 
-def _point(element: ElementTree.Element) -> Point | None:
+def _point(attributes: dict[str, str], time: str) -> Point | None:
     try:
-        place = fix(float(element.attrib["lat"]), float(element.attrib["lon"]))
-        text = next(child.text or "" for child in element if child.tag.rpartition("}")[2] == "time")
-        moment = datetime.fromisoformat(text.strip())
-    except (KeyError, ValueError, StopIteration):
+        place = fix(float(attributes["lat"]), float(attributes["lon"]))
+        moment = datetime.fromisoformat(time.strip())
+    except (KeyError, ValueError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return Point(int(moment.timestamp() * 1_000), place) if isinstance(place, Fix) else None
 
 
+def _at_ms(point: Point) -> int:
+    return point.at_ms
+
+
 def place_at(points: list[Point], now_ms: int) -> Fix | NoFix:
     """Where a track was at a moment: between two points on the straight line, after the last one ageing."""
-    index = bisect.bisect_right(points, now_ms, key=lambda point: point.at_ms)
+    index = bisect.bisect_right(points, now_ms, key=_at_ms)
     if index == 0:
         return NoFix.LOST
     before = points[index - 1]
@@ -95,15 +141,15 @@ class Gpx:
     async def run(self, told: Told) -> None:
         """Never returns; cancel it."""
         while True:
-            told(self._look())
+            told(await self._look())
             await self._clock.sleep_ms(LOOK_MS)
 
-    def _look(self) -> Fix | NoFix | Trouble:
+    async def _look(self) -> Fix | NoFix | Trouble:
         try:
             state = self._path.stat()
             seen = (state.st_ino, state.st_size, state.st_mtime_ns)
             if seen != self._seen:
-                self._track, self._seen = self._read(), seen
+                self._track, self._seen = await self._read(), seen
         except OSError:
             self.connected, self._seen = False, None
             return Trouble.UNREACHABLE
@@ -114,8 +160,32 @@ class Gpx:
             self._shift_ms = self._clock.now_ms() - self._track[0].at_ms
         return place_at(self._track, self._clock.now_ms() - (self._shift_ms or 0))
 
-    def _read(self) -> list[Point] | NoFix:
+    async def _read(self) -> list[Point] | NoFix:
         descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        return read_track(data) if len(data) <= MAX_BYTES else NoFix.MALFORMED
+            track = Track()
+            for piece in _everything(file) if self._replay else _newest(file):
+                if not track.feed(piece):
+                    break
+                await self._clock.sleep_ms(0)  # lets everything else go on
+        return track.result()
+
+
+def _everything(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(READ_BYTES):
+        yield piece
+
+
+def _newest(file: BinaryIO) -> Iterator[bytes]:
+    """The newest points only, with what stands before the first one; everything where that cannot be told apart."""
+    size, head = os.fstat(file.fileno()).st_size, file.read(TAIL_BYTES)
+    file.seek(max(size - TAIL_BYTES, 0))
+    tail = file.read(TAIL_BYTES)
+    before, first = head.find(POINT), tail.find(POINT)
+    if size <= TAIL_BYTES or before < 0 or first < 0:
+        file.seek(0)
+        yield from _everything(file)
+        return
+    yield head[:before]
+    for start in range(first, len(tail), READ_BYTES):
+        yield tail[start : start + READ_BYTES]

@@ -22,7 +22,10 @@ SENTENCE = re.compile(rb"\$([A-Z]{2}[A-Z]{3}),([\x20-\x29\x2b-\x7e]*)\*([0-9A-Fa
 ANGLE = re.compile(r"([0-9]{1,3})([0-9]{2}(?:\.[0-9]{1,12})?)")
 MAX_LINE_BYTES = 1_024
 """82 by the standard; some receivers exceed it."""
-READ_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024
+"""Read and parsed at once: some milliseconds, in which nothing else is done."""
+TAIL_BYTES = 64 * 1024
+"""Of what a file held before, as much of its end as is read: some minutes; nobody asks where the mapper was before."""
 LOOK_MS = 500
 SILENCE_MS = 30_000
 RETRY_MS = 3_000
@@ -119,7 +122,7 @@ class Nmea:
     async def _follow(self, descriptor: int, told: Told) -> None:
         self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         _make_raw(descriptor)
-        self.connected, rest, silent_ms = True, b"", 0
+        self.connected, rest, silent_ms = True, self._skip(descriptor), 0
         while silent_ms < SILENCE_MS or self._is_file:
             try:
                 data = os.read(descriptor, READ_BYTES)
@@ -130,12 +133,21 @@ class Nmea:
                 return
             if data:
                 silent_ms, rest = 0, self._take(rest + data, told)
+                await self._clock.sleep_ms(0)  # lets everything else go on
                 continue
             if self._is_file and self._was_replaced(descriptor):
                 return
             await self._clock.sleep_ms(LOOK_MS)
             silent_ms += LOOK_MS
         told(Trouble.SILENT)
+
+    def _skip(self, descriptor: int) -> bytes:
+        """Goes to the first whole line of a long file's end; what was read beyond it."""
+        size = os.fstat(descriptor).st_size
+        if not self._is_file or size <= TAIL_BYTES:
+            return b""
+        os.lseek(descriptor, size - TAIL_BYTES, os.SEEK_SET)
+        return os.read(descriptor, MAX_LINE_BYTES).partition(b"\n")[2]
 
     def _take(self, data: bytes, told: Told) -> bytes:
         *lines, rest = data.split(b"\n")
