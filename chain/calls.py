@@ -11,7 +11,7 @@ from chain.artifacts import artifact
 from chain.network import NetworkFile, checksum
 from chain.refusals import far
 from protocol.ids import Address
-from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot, keccak256, recover_quorum
+from protocol.keys import QUORUM_SIGNATURE_BYTES, EpochRoot, recover_quorum
 from protocol.records import Registration
 
 if TYPE_CHECKING:
@@ -250,19 +250,28 @@ def cast_vote(network: NetworkFile, proposal_id: int, support: int, reason: str)
     return _governor(network, "castVote", [proposal_id, support], what)
 
 
-def queue(network: NetworkFile, decisions: Sequence[Call], description: str) -> Call:
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What the Governor knows a proposal by: its calls, the coin each is to send, and the hash of its text."""
+
+    decisions: tuple[Call, ...]
+    values_wei: tuple[int, ...]
+    description_hash: bytes
+
+
+def queue(network: NetworkFile, motion: Motion) -> Call:
     """Lets what passed wait in the Timelock. Anyone may send it."""
-    return _governor(network, "queue", _passed(decisions, description), "queue what passed")
+    return _governor(network, "queue", _passed(motion), "queue what passed")
 
 
-def execute(network: NetworkFile, decisions: Sequence[Call], description: str) -> Call:
+def execute(network: NetworkFile, motion: Motion) -> Call:
     """Carries out what has waited for long enough. Anyone may send it."""
-    return _governor(network, "execute", _passed(decisions, description), "carry out what passed")
+    return _governor(network, "execute", _passed(motion), "carry out what passed")
 
 
-def _passed(decisions: Sequence[Call], description: str) -> list[Any]:
-    targets, data = [checksum(one.to) for one in decisions], [one.data for one in decisions]
-    return [targets, [0] * len(decisions), data, keccak256(description.encode("utf-8"))]
+def _passed(motion: Motion) -> list[Any]:
+    targets, data = [checksum(one.to) for one in motion.decisions], [one.data for one in motion.decisions]
+    return [targets, list(motion.values_wei), data, motion.description_hash]
 
 
 def _governor(network: NetworkFile, function: str, arguments: Sequence[Any], what: str) -> Call:

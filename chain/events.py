@@ -225,6 +225,9 @@ class Proposed(Event):
     vote_starts_ms: int
     vote_ends_ms: int
     description: str
+    """As people read it: what is no UTF-8 is replaced."""
+    description_hash: bytes
+    """Of the bytes on chain, which are what the Governor hashed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,8 +306,13 @@ Field = tuple[str, Callable[[Any], Any]]
 """Where a field of an event's value comes from: the contract's own name of it, and how it is read."""
 
 
-def _short(text: str) -> str:
-    return text[:MAX_REASON_CHARACTERS]
+def _text(data: bytes) -> str:
+    """A text is whatever bytes its sender gave: the reason of a vote need not be UTF-8, and anybody may vote."""
+    return data.decode("utf-8", "replace")
+
+
+def _short(data: bytes) -> str:
+    return _text(data)[:MAX_REASON_CHARACTERS]
 
 
 def _same(value: Any) -> Any:
@@ -414,7 +422,8 @@ KNOWN: dict[tuple[str, str], tuple[type[Event], dict[str, Field]]] = {
             "calls": ("calldatas", _all_bytes),
             "vote_starts_ms": ("voteStart", _milliseconds),
             "vote_ends_ms": ("voteEnd", _milliseconds),
-            "description": ("description", _same),
+            "description": ("description", _text),
+            "description_hash": ("description", keccak256),
         },
     ),
     ("FarfieldGovernor", "VoteCast"): (
@@ -482,14 +491,6 @@ class Decoder:
         plain = [one for one in abi["inputs"] if not one["indexed"]]
         topics = b"".join(bytes(one) for one in log["topics"][1:])
         first = self._codec.decode([one["type"] for one in indexed], topics)
-        # A text is whatever bytes its sender gave: the reason of a vote need not be UTF-8, and anybody may vote.
+        # Texts stay bytes here: their fields say how they are read.
         rest = self._codec.decode(["bytes" if one["type"] == "string" else one["type"] for one in plain], log["data"])
-        values = [
-            *first,
-            *(_text(value) if one["type"] == "string" else value for one, value in zip(plain, rest, strict=True)),
-        ]
-        return dict(zip([one["name"] for one in indexed + plain], values, strict=True))
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+        return dict(zip([one["name"] for one in indexed + plain], [*first, *rest], strict=True))

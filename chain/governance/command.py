@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from chain.transacting.options import (
 from chain.transacting.values import ACCOUNT, HASH, HOTSPOT_ID
 
 if TYPE_CHECKING:
-    from chain.calls import Call
+    from chain.calls import Call, Motion
     from chain.governance.proposals import Standing
     from chain.network import NetworkFile
     from chain.reader import ChainReader
@@ -280,15 +280,13 @@ def execute(options: Sending, name: str) -> None:
     _take_further(options, name, execute_call, "It is carried out.")
 
 
-def _take_further(
-    options: Sending, name: str, make: Callable[[NetworkFile, Sequence[Call], str], Call], sentence: str
-) -> None:
+def _take_further(options: Sending, name: str, make: Callable[[NetworkFile, Motion], Call], sentence: str) -> None:
     from chain.transacting.session import Intent, carry_out, finish, session
 
     with session(options) as opened:
         stands = _find(opened.reader, name)
         one = stands.proposed
-        call = make(opened.network, one.decisions, one.description)
+        call = make(opened.network, one.motion)
         told = {"proposal": f"0x{one.id:064x}", "state": stands.state.name.lower(), "decision": one.words}
         intent = Intent([call], [f"Proposal {one.short}: {one.words}.", stands.next], told)
         finish(opened, intent, carry_out(opened, intent), sentence)
@@ -376,7 +374,8 @@ def _tree(stands: Standing) -> dict[str, Any]:
         "proposal": f"0x{one.id:064x}",
         "state": stands.state.name.lower(),
         "proposer": checksum(one.proposer),
-        "decisions": [decision.what for decision in one.decisions],
+        "decisions": list(one.sentences),
+        "values_wei": [str(value) for value in one.values_wei],
         "description": one.description,
         "for": str(stands.in_favour),
         "against": str(stands.against),

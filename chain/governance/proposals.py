@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from chain.calls import Call
+from chain.calls import Call, Motion
 from chain.events import Proposed as ProposedEvent
 from chain.governance.decisions import read
 from chain.log_scan import scan
@@ -18,6 +18,7 @@ from protocol.ids import Address
 
 MS = 1_000
 SHORT_DIGITS = 10
+COIN_WARNING = " AND SEND {:,} WEI OF THE TIMELOCK'S COIN WITH IT: look closely"
 DECIMAL_ID = re.compile(r"[0-9]{1,78}")
 """As many digits as a number of 256 bits has; int() refuses thousands of them, and isdecimal() takes other scripts'."""
 
@@ -43,14 +44,28 @@ class Proposed:
     proposer: Address
     decisions: tuple[Call, ...]
     """What the Timelock is to send."""
+    values_wei: tuple[int, ...]
+    """The coin each of them takes along. No decision this release knows needs any."""
     description: str
+    description_hash: bytes
     vote_start_s: int
     vote_end_s: int
 
     @property
     def words(self) -> str:
         """What the network is asked to do."""
-        return "; ".join(one.what for one in self.decisions)
+        return "; ".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """One for each decision, with the coin it takes along."""
+        both = zip(self.decisions, self.values_wei, strict=True)
+        return tuple(one.what + (COIN_WARNING.format(value) if value else "") for one, value in both)
+
+    @property
+    def motion(self) -> Motion:
+        """What queues it, and carries it out."""
+        return Motion(self.decisions, self.values_wei, self.description_hash)
 
     @property
     def short(self) -> str:
@@ -117,7 +132,9 @@ def _proposed(network: NetworkFile, event: ProposedEvent) -> Proposed:
         id=event.proposal_id,
         proposer=event.proposer,
         decisions=tuple(read(network, *one) for one in zip(event.targets, event.calls, strict=True)),
+        values_wei=event.values,
         description=event.description,
+        description_hash=event.description_hash,
         vote_start_s=event.vote_starts_ms // MS,
         vote_end_s=event.vote_ends_ms // MS,
     )

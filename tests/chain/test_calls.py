@@ -13,7 +13,7 @@ from chain import calls
 from chain.artifacts import artifact
 from chain.calls import Call, Claim
 from chain.network import NetworkFile, checksum
-from protocol.keys import EpochRoot, keccak256, recover_quorum, sign_quorum
+from protocol.keys import EpochRoot, recover_quorum, sign_quorum
 from tests.chain.world import World, device, owner_account, validator_key
 
 DIGEST = b"\x55" * 32
@@ -87,7 +87,8 @@ ALICE, BOB, HOTSPOT = owner_account(5), owner_account(6), device(1).id
 NUMBER = int.from_bytes(HOTSPOT, "big")
 LEAVES = Claim(HOTSPOT, 9, (b"\1" * 32,)), Claim(HOTSPOT, 8, (b"\2" * 32,))
 ROWS = [(1, 2, b"\3" * 32, b"\4" * 32, 5), (1, 2, b"\6" * 32, b"\4" * 32, 5)]
-DECISION: list[Any] = [[], [], [], keccak256(b"why")]
+DECISION: list[Any] = [[checksum(ALICE)], [6], [b"\1"], DIGEST]
+MOTION = calls.Motion((Call("", ALICE, b"\1", ""),), (6,), DIGEST)
 MADE: dict[str, tuple[Callable[[NetworkFile], Call], list[Any]]] = {
     "FarfieldToken.approve": (lambda n: calls.approve(n, ALICE, 5), [checksum(ALICE), 5]),
     "FarfieldToken.transfer": (lambda n: calls.transfer(n, ALICE, 5), [checksum(ALICE), 5]),
@@ -130,8 +131,8 @@ MADE: dict[str, tuple[Callable[[NetworkFile], Call], list[Any]]] = {
     "FarfieldGovernor.propose": (lambda n: calls.propose(n, [], "why"), [[], [], [], "why"]),
     "FarfieldGovernor.castVote": (lambda n: calls.cast_vote(n, 4, 1, ""), [4, 1]),
     "FarfieldGovernor.castVoteWithReason": (lambda n: calls.cast_vote(n, 4, 2, "so"), [4, 2, "so"]),
-    "FarfieldGovernor.queue": (lambda n: calls.queue(n, [], "why"), DECISION),
-    "FarfieldGovernor.execute": (lambda n: calls.execute(n, [], "why"), DECISION),
+    "FarfieldGovernor.queue": (lambda n: calls.queue(n, MOTION), DECISION),
+    "FarfieldGovernor.execute": (lambda n: calls.execute(n, MOTION), DECISION),
     "FarfieldGovernor.updateQuorumNumerator": (lambda n: calls.set_quorum(n, 5), [5]),
 }
 OTHERS = {"Hotspots.register", "Epochs.submitRoot", "Epochs.claim", "Epochs.claimMany"}

@@ -98,6 +98,7 @@ def test_a_dry_run_reports_everything_and_sends_nothing(desk: Desk) -> None:
 
 
 def test_what_a_dry_run_foretold_is_what_is_deployed(desk: Desk) -> None:
+    desk.chain.rpc("anvil_mine", "0x1")  # a simulation on a chain's very first block reckons without its hour
     foretold = json.loads(desk.deploy("--dry-run", "--json").stdout)
     result = desk.deploy("--json")
     assert result.exit_code == 0, result.output

@@ -166,6 +166,33 @@ def test_what_this_release_does_not_know_is_shown_as_a_warning(terminal: Termina
     assert "WHICH THIS RELEASE DOES NOT KNOW: look closely" in terminal.run("gov", "list")
 
 
+def test_coin_a_proposal_would_send_is_shown_with_a_warning_and_kept(terminal: Terminal, staker: Person) -> None:
+    """The Timelock may hold coin. A proposal of somebody else's tool can send it anywhere."""
+    network = terminal.world.network
+    terminal.world.anvil.rpc("anvil_setBalance", checksum(network.contracts.timelock), hex(9))
+    gift = [[checksum(NEWCOMER)], [7], [b""], "A gift."]
+    data = terminal.world.reader.contract("FarfieldGovernor").encode_abi("propose", args=gift)
+    call = calls.Call("FarfieldGovernor", network.contracts.governor, bytes.fromhex(data[2:]), "propose a gift")
+    terminal.world.send(call, staker.key.secret)
+    assert "AND SEND 7 WEI OF THE TIMELOCK'S COIN WITH IT: look closely" in terminal.run("gov", "list")
+    [shown] = terminal.json("gov", "list")["proposals"]
+    assert shown["values_wei"] == ["7"]
+    assert "SEND 7 WEI" in shown["decisions"][0]
+    before = terminal.coin_wei(NEWCOMER)
+    pass_and_carry_out(terminal, staker, shown["proposal"])
+    assert terminal.coin_wei(NEWCOMER) == before + 7
+
+
+def test_a_proposal_whose_text_is_no_text_is_carried_out(terminal: Terminal, staker: Person) -> None:
+    network = terminal.world.network
+    plain = calls.propose(network, [calls.set_quorum(network, 9)], "AAAA")
+    odd = dataclasses.replace(plain, data=plain.data.replace(b"AAAA", b"\xff\xfe\xfd\xfc"))
+    terminal.world.send(odd, staker.key.secret)
+    [shown] = terminal.json("gov", "list")["proposals"]
+    pass_and_carry_out(terminal, staker, shown["proposal"])
+    assert terminal.world.call("FarfieldGovernor", "quorumNumerator") == 9
+
+
 def test_the_reason_of_a_freeze_is_hashed_on_chain_and_stands_in_the_vote(terminal: Terminal, staker: Person) -> None:
     terminal.world.register(device(1), NEWCOMER)
     told = terminal.json("gov", "propose", "freeze", device(1).id.hex(), "--reason", "A copy.", "--key", staker.file)

@@ -15,7 +15,7 @@ HOTSPOT = "f" * 64
 
 
 def a_proposal(number: int) -> Proposed:
-    return Proposed(number, Address(bytes(20)), (), "", 0, 0)
+    return Proposed(number, Address(bytes(20)), (), (), "", bytes(32), 0, 0)
 
 
 @pytest.mark.parametrize("name", ["9" * 5_000, "²", "٣"])

@@ -46,6 +46,7 @@ def test_a_proposal_whose_description_is_no_text_is_read() -> None:
     found = Decoder().decode("FarfieldGovernor", log("ProposalCreated", values), 0)
     assert isinstance(found, Proposed)
     assert found.description == "\ufffd\ufffd not UTF-8"
+    assert found.description_hash == keccak256(NO_TEXT)
 
 
 @pytest.mark.parametrize("reason", [b"", "höher".encode()])
