@@ -228,6 +228,7 @@ class Daemon:
                 "on_chain": None if self._members is None else courier.owner in self._members,
                 "clock_offset_ms": courier.clock_offset_ms,
                 "last_problem": courier.last_problem,
+                "key_problem": courier.key_problem,
                 "counters": courier.counters.snapshot(),
             }
             for courier in self._couriers

@@ -10,15 +10,18 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
+
+import structlog
 
 from hotspot.clock import Clock
 from hotspot.counters import Counters
-from hotspot.reporting.receipts import SignedReceipt, check_receipt
+from hotspot.reporting.receipts import check_receipt
 from hotspot.reporting.reports import ACKNOWLEDGED, WINDOW_PASSED, Report, Step
-from hotspot.reporting.sessions import SessionClient, Sessions
+from hotspot.reporting.sessions import KEY_UNAVAILABLE, SessionClient, Sessions
 from hotspot.wire import CallFailed, Taken
 from protocol.ids import Address, HotspotId, ReportId
 from protocol.keys import Domain
@@ -32,6 +35,9 @@ RETRY_MS = 250
 RETRIED = frozenset({Reason.NO_SESSION.name, Reason.NOT_REGISTERED.name, Reason.WRONG_EPOCH.name})
 """Refusals that may be different in a moment: the validator restarted, or is a block behind."""
 WARM_INTERVAL_MS = 10_000
+PROBE_AFTER_MS = 60_000
+"""A validator that was not called for so long is asked for a challenge, to know whether it is there."""
+UNEXPECTED = "UNEXPECTED"
 
 
 @dataclass(slots=True)
@@ -71,6 +77,7 @@ class Backoff:
         self._next_ms = min(FIRST_BACKOFF_MS, self.longest_ms)
 
 
+Send = Callable[[list[Pending]], Awaitable[bool]]
 Settle = Callable[[Pending, Address, Step, str], None]
 
 
@@ -95,18 +102,25 @@ class Courier:
         self.reachable: bool | None = None
         """Whether the last call was answered; None before the first."""
         self.last_problem = ""
-        self.clock_offset_ms: int | None = None
-        """How far the validator's clock is ahead of ours, by its last good receipt; None before the first."""
+        self.key_problem = ""
+        """Why our own key could not sign for a session, the last time it had to."""
         self.counters = counters
         self._client = client
         self._sessions = sessions
         self._domain = domain
         self._clock = clock
         self._settle = settle
+        self._asked_at_ms = clock.monotonic_ms()
+        sends = {Step.COMMIT: self._send_commits, Step.REVEAL: self._send_reports}
         self._lanes = {
-            Step.COMMIT: Lane(Step.COMMIT, owner, clock, settle, self._send_commits, Backoff(longest_backoff_ms)),
-            Step.REVEAL: Lane(Step.REVEAL, owner, clock, settle, self._send_reports, Backoff(longest_backoff_ms)),
+            step: Lane(step, owner, clock, settle, partial(self._guarded, step, send), Backoff(longest_backoff_ms))
+            for step, send in sends.items()
         }
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """How far the validator's clock is ahead of ours; None before it told its time."""
+        return self._sessions.clock_offset_ms
 
     def add(self, pending: Pending) -> None:
         """Takes a report on; steps already settled with this validator are left alone."""
@@ -125,13 +139,42 @@ class Courier:
     async def _keep_warm(self, hotspots: Sequence[HotspotId]) -> None:
         """Opens sessions ahead of need, so that a first commit does not wait for two calls."""
         while True:
-            self._note(await self._sessions.ensure(hotspots))
+            try:
+                await self._ask(hotspots)
+            except Exception as error:
+                self._unexpected(error)
             await self._clock.sleep_ms(WARM_INTERVAL_MS)
 
+    async def _ask(self, hotspots: Sequence[HotspotId]) -> None:
+        asked = await self._open(hotspots)
+        if asked is False and self._is_to_be_probed():
+            told = await self._sessions.challenge()
+            asked = told if isinstance(told, CallFailed) else True
+        self._note(asked)
+
+    async def _open(self, hotspots: Iterable[HotspotId]) -> CallFailed | bool:
+        asked = await self._sessions.ensure(hotspots)
+        if asked is True:
+            self.key_problem = ""
+        return asked
+
+    def _is_to_be_probed(self) -> bool:
+        """Nothing was asked for a while, or the last call failed: is the validator there, and what time is it?"""
+        return not self.reachable or self._clock.monotonic_ms() - self._asked_at_ms >= PROBE_AFTER_MS
+
+    async def _guarded(self, step: Step, send: Send, batch: list[Pending]) -> bool:
+        """Sends a batch; after an error nobody foresaw, what it left is tried again."""
+        try:
+            return await send(batch)
+        except Exception as error:
+            self._unexpected(error)
+            self._lanes[step].put_back(batch)
+            return False
+
     async def _send_commits(self, batch: list[Pending]) -> bool:
-        failed = await self._sessions.ensure(one.report.hotspot_id for one in batch)
-        if failed is not None:
-            return self._failed(Step.COMMIT, batch, failed)
+        asked = await self._open(one.report.hotspot_id for one in batch)
+        if isinstance(asked, CallFailed):
+            return self._failed(Step.COMMIT, batch, asked)
         ready, tokens = [], []
         for one in batch:
             token = self._sessions.token(one.report.hotspot_id)
@@ -143,7 +186,7 @@ class Courier:
         if not ready:
             return True
         commits = [(token, one.report.epoch, one.report.id) for token, one in zip(tokens, ready, strict=True)]
-        asked_at_ms = self._clock.now_ms()
+        asked_at_ms = self._clock.monotonic_ms()
         taken = await self._client.submit_commits(commits)
         if isinstance(taken, Taken):
             for place, refused in taken.refusals.items():
@@ -161,7 +204,7 @@ class Courier:
         """Settles a batch by its answer; False if it must be sent again after a pause."""
         if isinstance(taken, CallFailed):
             return self._failed(step, batch, taken)
-        self._note(None)
+        self._note(True)
         stored = [one for place, one in enumerate(batch) if place not in taken.refusals]
         for place, refused in taken.refusals.items():
             if place < len(batch):
@@ -178,14 +221,11 @@ class Courier:
             return False
         self.counters.count("receipts", "good")
         if asked_at_ms is not None and taken.receipt is not None:
-            self._compare_clocks(taken.receipt, asked_at_ms)
+            # by the signed moment of storing, which lies between question and answer
+            self._sessions.compare_clocks(taken.receipt.stored_at_ms, asked_at_ms)
         for one in stored:
             self._settle(one, self.owner, step, ACKNOWLEDGED)
         return True
-
-    def _compare_clocks(self, receipt: SignedReceipt, asked_at_ms: int) -> None:
-        """By the signed moment of storing, which lies between question and answer."""
-        self.clock_offset_ms = receipt.stored_at_ms - (asked_at_ms + self._clock.now_ms()) // 2
 
     def _refused(self, step: Step, one: Pending, reason: str) -> None:
         self.counters.count("refusals", reason)
@@ -205,11 +245,25 @@ class Courier:
         one.problems[self.owner, step] = problem
         self._lanes[step].put(one, self._clock.now_ms() + RETRY_MS)
 
-    def _note(self, failed: CallFailed | None) -> None:
-        self.reachable = failed is None
-        if failed is not None:
+    def _note(self, asked: CallFailed | bool) -> None:
+        """How a call ended; False: there was none, so nothing is known of the validator."""
+        if asked is False:
+            return
+        self._asked_at_ms = self._clock.monotonic_ms()
+        failed = asked if isinstance(asked, CallFailed) else None
+        if failed is not None and failed.code == KEY_UNAVAILABLE:
+            self.key_problem = failed.sentence  # the validator did answer; its challenge could not be signed
+            self.counters.count("sessions", KEY_UNAVAILABLE)
+        elif failed is not None:
             self.counters.count("calls_failed", failed.code)
             self.last_problem = failed.sentence
+        self.reachable = failed is None or failed.code == KEY_UNAVAILABLE
+
+    def _unexpected(self, error: Exception) -> None:
+        """A fault of ours with this validator: the others, and the ports, go on."""
+        self.counters.count("calls_failed", UNEXPECTED)
+        self.last_problem = f"an unexpected {type(error).__name__}; the log has more"
+        structlog.get_logger().error("courier", owner=self.owner.hex(), problem=repr(error), exc_info=error)
 
 
 class Lane:
@@ -221,7 +275,7 @@ class Lane:
         owner: Address,
         clock: Clock,
         settle: Settle,
-        send: Callable[[list[Pending]], Awaitable[bool]],
+        send: Send,
         backoff: Backoff,
     ) -> None:
         self._step = step
@@ -238,6 +292,13 @@ class Lane:
         """Queues an entry; it is sent once it is due."""
         heapq.heappush(self._heap, (due_ms, next(self._order), pending))
         self._filled.set()
+
+    def put_back(self, batch: list[Pending]) -> None:
+        """Queues those of a batch again that are not queued already."""
+        queued = {id(entry[2]) for entry in self._heap}
+        for one in batch:
+            if id(one) not in queued:
+                self.put(one, 0)
 
     async def run(self) -> None:
         """Sends until cancelled."""

@@ -10,7 +10,7 @@ from hotspot.clock import Clock
 from hotspot.counters import Counters
 from hotspot.keys import KeyProblemError
 from hotspot.wire import CallFailed, Opened, Refused
-from protocol.encoding import Network
+from protocol.encoding import U48, Network
 from protocol.ids import Address, HotspotId
 from protocol.limits import MAX_BATCH_ENTRIES
 from protocol.reasons import Reason
@@ -20,6 +20,12 @@ SESSION_LIFETIME_MS = 12 * 3_600_000
 RENEW_BEFORE_MS = 3_600_000
 REFUSED_PAUSE_MS = 2_000
 """A refused session is not asked for again sooner; a hotspot that was just registered needs an epoch's time."""
+
+KEY_UNAVAILABLE = "KEY_UNAVAILABLE"
+"""The code of an attempt that our own key ended."""
+NONCE_BYTES = 32
+FIRST_TIME_MS, LAST_TIME_MS = 1_600_000_000_000, 4_200_000_000_000
+"""2020 to 2103: a nonce that does not begin with a time says none."""
 
 
 class SessionSigner(Protocol):
@@ -58,6 +64,8 @@ class Sessions:
         self._not_before_ms: dict[HotspotId, int] = {}
         self._refused: dict[HotspotId, str] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._ahead_ms: int | None = None
+        """How far the validator's clock is ahead of our monotonic one, which nobody sets."""
 
     def token(self, hotspot_id: HotspotId) -> bytes | None:
         """The token to commit with, or None without a session that is still good."""
@@ -74,8 +82,11 @@ class Sessions:
         if session is not None and session.token == token:
             del self._open[hotspot_id]
 
-    async def ensure(self, hotspots: Iterable[HotspotId]) -> CallFailed | None:
-        """Opens what is missing, in batches. Refused ones stay without a token; an error ends the attempt."""
+    async def ensure(self, hotspots: Iterable[HotspotId]) -> CallFailed | bool:
+        """Opens what is missing, in batches: True when the validator answered, False when nothing was asked of it.
+
+        Refused ones stay without a token; an error ends the attempt.
+        """
         async with self._one_at_a_time:
             now_ms = self._clock.now_ms()
             missing = [one for one in dict.fromkeys(hotspots) if self._wants(one, now_ms)]
@@ -83,7 +94,7 @@ class Sessions:
                 failed = await self._open_batch(missing[at : at + MAX_BATCH_ENTRIES])
                 if failed is not None:
                     return failed
-        return None
+        return bool(missing)
 
     def _wants(self, hotspot_id: HotspotId, now_ms: int) -> bool:
         session = self._open.get(hotspot_id)
@@ -91,15 +102,13 @@ class Sessions:
         return expiring and self._not_before_ms.get(hotspot_id, 0) <= now_ms
 
     async def _open_batch(self, hotspots: Sequence[HotspotId]) -> CallFailed | None:
-        nonce = await self._client.challenge()
+        nonce = await self.challenge()
         if isinstance(nonce, CallFailed):
             return nonce
-        if len(nonce) != 32:
-            return CallFailed("WRONG_ANSWER", "the validator's nonce does not have 32 bytes")
         try:
             signed = [self._signed(one, nonce) for one in hotspots]
         except KeyProblemError as error:
-            return CallFailed("KEY_UNAVAILABLE", str(error))
+            return CallFailed(KEY_UNAVAILABLE, str(error))
         results = await self._client.open_sessions(signed)
         if isinstance(results, CallFailed):
             return results
@@ -112,6 +121,29 @@ class Sessions:
                 self._refused[hotspot_id] = result.reason
                 self._counters.count("sessions", result.reason)
         return None
+
+    async def challenge(self) -> bytes | CallFailed:
+        """A nonce to sign; it also tells the validator's time, and that it answers at all."""
+        asked_at_ms = self._clock.monotonic_ms()
+        nonce = await self._client.challenge()
+        if isinstance(nonce, CallFailed):
+            return nonce
+        if len(nonce) != NONCE_BYTES:
+            return CallFailed("WRONG_ANSWER", "the validator's nonce does not have 32 bytes")
+        self.compare_clocks(U48.decode(nonce[: U48.width]), asked_at_ms)
+        return nonce
+
+    def compare_clocks(self, theirs_ms: int, asked_at_ms: int) -> None:
+        """Takes the validator's time between a question, at `asked_at_ms` of our monotonic clock, and now."""
+        if FIRST_TIME_MS <= theirs_ms < LAST_TIME_MS:
+            self._ahead_ms = theirs_ms - (asked_at_ms + self._clock.monotonic_ms()) // 2
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """How far the validator's clock is ahead of ours as it is set now; None before it told its time."""
+        if self._ahead_ms is None:
+            return None
+        return self._ahead_ms + self._clock.monotonic_ms() - self._clock.now_ms()
 
     def _signed(self, hotspot_id: HotspotId, nonce: bytes) -> tuple[bytes, bytes]:
         expires_at_ms = self._clock.now_ms() + SESSION_LIFETIME_MS

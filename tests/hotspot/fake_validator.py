@@ -13,7 +13,7 @@ import coincurve
 import grpc
 from grpc import aio
 
-from protocol.encoding import Network, report_id, sha256, signed_bytes
+from protocol.encoding import U48, Network, report_id, sha256, signed_bytes
 from protocol.ids import Address
 from protocol.keys import Domain, PublicKey, Receipt, hotspot_id, public_key, quorum_address, sign_quorum, verify_device
 from protocol.limits import MAX_BLOB_CHUNK_BYTES
@@ -89,7 +89,7 @@ class FakeValidator(gateway_pb2_grpc.GatewayServicer, peer_pb2_grpc.PeerServicer
 
     async def GetChallenge(self, request: Any, context: Any) -> Any:
         await self._alive(context)
-        nonce = secrets.token_bytes(32)
+        nonce = U48.encode(time.time_ns() // 1_000_000) + secrets.token_bytes(26)
         self.nonces.add(nonce)
         return gateway.GetChallengeReply(server_nonce=nonce, valid_until_ms=2**47)
 
