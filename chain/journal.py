@@ -6,11 +6,14 @@ one can ever be mined. SQLite with full sync; the file belongs to one process at
 
 from __future__ import annotations
 
+import errno
+import functools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from chain.calls import Call
 from chain.errors import TransactionFailed
@@ -47,6 +50,22 @@ CREATE INDEX settled_in ON orders (block) WHERE block IS NOT NULL;
 """
 KEPT_SETTLED = 4_096
 """Settled orders beyond these are forgotten, oldest first."""
+NEXT_STEP = {
+    sqlite3.SQLITE_BUSY: "Only one process may send with a key: end the other one first.",
+    sqlite3.SQLITE_LOCKED: "Only one process may send with a key: end the other one first.",
+    sqlite3.SQLITE_FULL: "Make room on the disk; nothing is sent that is not written first.",
+    sqlite3.SQLITE_IOERR: "Check the disk and make room on it; nothing is sent that is not written first.",
+    sqlite3.SQLITE_CANTOPEN: "Check that the file and its directory can be written.",
+    sqlite3.SQLITE_READONLY: "Check that the file and its directory can be written.",
+    sqlite3.SQLITE_PERM: "Check that the file and its directory can be written.",
+    sqlite3.SQLITE_CORRUPT: "The file is damaged; put back a copy.",
+    sqlite3.SQLITE_NOTADB: "The file is damaged; put back a copy.",
+}
+OTHER_STEP = "Check the disk and the file."
+PRIMARY_CODE = 0xFF
+"""SQLite's extended error codes carry the kind in their lowest byte."""
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +102,41 @@ class Order:
         return sum(one.nonce == self.nonce for one in self.attempts) - 1
 
 
+def _failed(path: Path, error: sqlite3.Error) -> TransactionFailed:
+    """What SQLite says, with what to do about it; errors of the Python module itself have no code."""
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
+    return TransactionFailed(f"{path} cannot be used: {error}. {NEXT_STEP.get(code, OTHER_STEP)}")
+
+
+def _said(method: Callable[Concatenate[Journal, P], R]) -> Callable[Concatenate[Journal, P], R]:
+    """Whatever SQLite cannot do, for example on a full disk, is a TransactionFailed: senders say it and try again."""
+
+    @functools.wraps(method)
+    def said(self: Journal, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except sqlite3.Error as error:
+            raise _failed(self._path, error) from error
+
+    return said
+
+
 class Journal:
     """Orders and attempts on disk. Not thread-safe: the sender holds its lock around every use."""
 
     def __init__(self, path: Path) -> None:
+        """OSError if there can be no file there; TransactionFailed if SQLite cannot use it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        self._path = path
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.EACCES, str(error), str(path)) from error
         try:
             self._open()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             self._database.close()
-            raise TransactionFailed(
-                f"{path} cannot be used: {error}. Only one process may send with a key: end the other one first. If "
-                "there is none, the file is damaged; put back a copy."
-            ) from error
+            raise _failed(path, error) from error
 
     def _open(self) -> None:
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -113,6 +153,7 @@ class Journal:
         """Gives the file free for another process."""
         self._database.close()
 
+    @_said
     def add(self, nonce: int, gas: int, call: Call, attempt: Attempt) -> int:
         """A new order with its first attempt, synced to disk when this returns. Its id."""
         with self._whole():
@@ -125,10 +166,12 @@ class Journal:
             self._insert(order_id, attempt)
         return order_id
 
+    @_said
     def add_attempt(self, order_id: int, attempt: Attempt) -> None:
         """One more attempt of an order, synced to disk when this returns."""
         self._insert(order_id, attempt)
 
+    @_said
     def move(self, order_id: int, nonce: int, attempt: Attempt) -> None:
         """The order goes to another nonce, because somebody else's transaction has used its own for good."""
         with self._whole():
@@ -141,10 +184,11 @@ class Journal:
         self._database.execute("BEGIN")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # on a full disk SQLite may have rolled back already
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     def _insert(self, order_id: int, attempt: Attempt) -> None:
         self._database.execute(
@@ -161,11 +205,13 @@ class Journal:
 
     # --- ends ----------------------------------------------------------------------------------------------------
 
+    @_said
     def refuse(self, order_id: int) -> None:
         """The order was refused for good before anybody had it."""
         with self._whole():
             self._settle(order_id, None, None)
 
+    @_said
     def settle(self, order_id: int, block: int, block_hash: bytes) -> None:
         """The order is final in this block."""
         with self._whole():
@@ -179,6 +225,7 @@ class Journal:
         self._database.execute(f"DELETE FROM attempts WHERE order_id IN ({old})", (KEPT_SETTLED,))  # noqa: S608
         self._database.execute(f"DELETE FROM orders WHERE id IN ({old})", (KEPT_SETTLED,))  # noqa: S608
 
+    @_said
     def settled_blocks(self, back: int) -> list[tuple[int, bytes]]:
         """(number, hash) of blocks in which orders were settled, from `back` blocks before the newest of them on."""
         rows = (
@@ -187,6 +234,7 @@ class Journal:
         )
         return self._database.execute(rows, (back,)).fetchall()
 
+    @_said
     def reopen(self, block_hash: bytes) -> None:
         """The orders of a block that the chain lost need care again."""
         reopened = "UPDATE orders SET settled = 0, block = NULL, block_hash = NULL WHERE block_hash = ?"
@@ -194,16 +242,19 @@ class Journal:
 
     # --- reading -------------------------------------------------------------------------------------------------
 
+    @_said
     def open_orders(self) -> list[Order]:
         """Orders that may still have to be sent again, by nonce."""
         rows = self._database.execute("SELECT id FROM orders WHERE settled = 0 ORDER BY nonce, id").fetchall()
         return [self.order(row[0]) for row in rows]
 
+    @_said
     def order_of(self, transaction_hash: bytes) -> Order | None:
         """The order one of whose attempts has this hash, or None."""
         row = self._database.execute("SELECT order_id FROM attempts WHERE hash = ?", (transaction_hash,)).fetchone()
         return None if row is None else self.order(row[0])
 
+    @_said
     def order(self, order_id: int) -> Order:
         """An order by its id."""
         nonce, gas, contract, recipient, data, what = self._database.execute(
