@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
@@ -97,6 +97,32 @@ def start(ports: Any, *, directory: Path, **flags: Any) -> None:
         )
 
 
+class PatientLog:
+    """A log that never stops what it tells of: a line that a full disk does not take is lost, and counted."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._lost_lines = file, 0
+
+    def write(self, line: str) -> None:
+        try:
+            self._say_what_was_lost()
+            self._file.write(line)
+            self._file.flush()
+        except OSError:
+            self._lost_lines += 1
+
+    def flush(self) -> None:
+        """Every line is flushed when it is written."""
+
+    def _say_what_was_lost(self) -> None:
+        if self._lost_lines:
+            self._file.write(
+                json.dumps({"event": "log_lines_lost", "level": "warning", "lines": self._lost_lines}) + "\n"
+            )
+            self._file.flush()
+            self._lost_lines = 0
+
+
 def _log_json() -> None:
     import structlog
 
@@ -106,7 +132,7 @@ def _log_json() -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, PatientLog(sys.stderr))),
     )
 
 

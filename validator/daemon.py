@@ -129,16 +129,6 @@ async def _check_chain(reader: ChainReader) -> None:
         raise StartError(" ".join(findings))
 
 
-async def _take_up_transactions(sender: Sender) -> None:
-    """Sends again what a stop or a crash left open."""
-    try:
-        still_open = await asyncio.to_thread(sender.recover)
-    except ChainError as error:
-        raise StartError(str(error)) from error
-    if still_open:
-        log.info("transactions_taken_up", open=len(still_open))
-
-
 def _owner_of(reader: ChainReader, key: Address) -> Address:
     """The owner account the chain has bound the signing key to."""
     try:
@@ -269,11 +259,14 @@ async def _loop(chain: ChainView, runtime: Runtime, sender: Sender) -> None:
 
 async def _send_again(sender: Sender, stopping: asyncio.Event) -> None:
     """Transactions a crash left unsent are sent, and those that are final let go, also if nobody waits for them."""
+    failed = 0
     while not stopping.is_set():
         try:
             await asyncio.to_thread(sender.recover)
-        except ChainError as error:
-            log.warning("transactions_wait", why=str(error))
+            failed = 0
+        except (ChainError, OSError) as error:
+            failed += 1
+            log.warning("transactions_wait", why=str(error), failed=failed)
         await _pause(stopping, RECOVER_EVERY_S)
 
 

@@ -99,7 +99,8 @@ class Runtime:
         self._before: Before | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling = asyncio.Lock()
-        self._chain_silent = False
+        self._tick_fails, self._ticks_failed = "", 0
+        """Why the last ticks failed, and how many in a row: said when the reason changes, not at every tick."""
         self._losses_seen = -1  # after a start nobody knows what the chain lost meanwhile
 
     # --- where we stand ---------------------------------------------------------------------------------------------
@@ -172,14 +173,25 @@ class Runtime:
     # --- the tick ---------------------------------------------------------------------------------------------------
 
     async def tick(self) -> None:
-        """Starts whatever is due and not running yet; while the chain is silent nothing new is."""
+        """Starts whatever is due and not running yet; what the chain or the disk refuses is tried at the next tick."""
         try:
             await self._launch_due()
-            self._chain_silent = False
         except ChainUnavailable as error:
-            if not self._chain_silent:
-                log.warning("chain_silent", why=str(error))
-            self._chain_silent = True
+            self._tick_failed("chain_silent", error)
+        except OSError as error:
+            self._tick_failed("disk_fails", error)
+        except NotYetError as error:
+            self._tick_failed("state_waits", error)
+        else:
+            if self._ticks_failed:
+                log.info("ticks_go_on", failed=self._ticks_failed)
+            self._tick_fails, self._ticks_failed = "", 0
+
+    def _tick_failed(self, event: str, error: Exception) -> None:
+        self._ticks_failed += 1
+        if event != self._tick_fails:
+            log.warning(event, why=str(error))
+        self._tick_fails = event
 
     async def _launch_due(self) -> None:
         await self._settle_again_what_was_lost()
