@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chain.network import NetworkFile, NetworkFileError, load
-from hotspot.doctor import machine, network, running
+from hotspot.doctor import machine, network, running, stakes
 from hotspot.doctor.findings import Finding, Level, finding
 from hotspot.looking.status_client import NotRunningError, ask
 
@@ -50,7 +50,7 @@ def examine(directory: Path, source: str | None) -> Examination:
         except NetworkFileError as error:
             found.append(finding("network_invalid", problem=str(error)))
     if file is not None:
-        found += network.find(file, config, hotspot_id)
+        found += [*network.find(file, config, hotspot_id), *stakes.find(file, config.validators)]
     found += machine.clock(_addresses(file))
     return Examination(_sorted(found), answer is not None)
 

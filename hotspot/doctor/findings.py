@@ -156,6 +156,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "{count} reports were too late for enough validators.",
         "`farfield hotspot reports --why` names each; check the internet connection and the clock.",
     ),
+    "too_little_stake": (
+        "The validators that hotspot.toml lists hold no more than a third of stake, so no report counts.",
+        "List more in `validators`, or leave it out: then every validator gets every report.",
+    ),
 }
 NOTES: dict[str, tuple[str, str]] = {
     "alone": ("{sentence}", "Ask a mapper to come by, or a neighbour to put one up."),

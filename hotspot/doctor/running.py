@@ -234,6 +234,8 @@ def _reports(answer: Answer) -> Iterator[Finding]:
     expired = _count(answer, "reports", "reveal_window_passed", "commit_window_passed")
     if expired:
         yield finding("reports_expired", count=expired)
+    if _count(answer, "reports", "too_little_stake"):
+        yield finding("too_little_stake")
     lost = _count(answer, "beacons", "not_stored", "sent_but_not_stored") + _count(answer, "witnesses", "not_stored")
     if lost:
         yield finding("not_stored", count=lost)

@@ -1,7 +1,8 @@
 """Sends every report to every validator, and decides when one is done.
 
-A reveal is done when validators of more than a third of stake have acknowledged it, but every validator is offered it
-until it answers or the epoch's reports are sealed. What ends otherwise is written down with its reason.
+A report is done when validators of more than a third of stake have acknowledged its commit and its reveal, but every
+validator is offered it until it answers or the epoch's reports are sealed. What ends otherwise is written down with its
+reason.
 
 How much can wait is bounded by what a hotspot may report: 1,024 reports an epoch, until D/4 after its end.
 """
@@ -23,7 +24,7 @@ SWEEP_MS = 1_000
 PRUNE_EVERY_SWEEPS = 60
 COUNTER_GROUPS = {Step.COMMIT: "commits", Step.REVEAL: "reveals"}
 REVEALED, REVEAL_REFUSED, REVEAL_EXPIRED = "revealed", "reveal_refused", "reveal_window_passed"
-COMMIT_EXPIRED = "commit_window_passed"
+COMMIT_EXPIRED, TOO_LITTLE_STAKE = "commit_window_passed", "too_little_stake"
 
 
 class Fanout:
@@ -89,15 +90,17 @@ class Fanout:
             return
         report, outcome = pending.report, self._outcome(pending)
         changes: list[Change] = [CloseReport(report.hotspot_id, report.id, outcome, self._clock.now_ms())]
-        if not self._is_enough(pending, Step.COMMIT):
+        if outcome != COMMIT_EXPIRED and not self._is_enough(pending, Step.COMMIT):
             changes.append(Tally(report.hotspot_id, COMMIT_EXPIRED))
         self._counters_of(report.hotspot_id).count("reports", outcome)
         self._outbox.note(*changes)
 
     def _outcome(self, pending: Pending) -> str:
         if self._is_enough(pending, Step.REVEAL):
-            return REVEALED
-        reveals = [outcome for (_, step), outcome in pending.outcomes.items() if step is Step.REVEAL]
+            return REVEALED if self._is_enough(pending, Step.COMMIT) else COMMIT_EXPIRED
+        reveals = {outcome for (_, step), outcome in pending.outcomes.items() if step is Step.REVEAL}
+        if reveals == {ACKNOWLEDGED}:
+            return TOO_LITTLE_STAKE
         return REVEAL_EXPIRED if WINDOW_PASSED in reveals else REVEAL_REFUSED
 
     def _is_enough(self, pending: Pending, step: Step) -> bool:

@@ -24,6 +24,8 @@ OUTCOMES = {
     None: "on its way",
     "revealed": "revealed: validators of more than a third of stake have it",
     "reveal_refused": "refused by the validators that answered",
+    "too_little_stake": "does not count: the validators it goes to hold no more than a third of stake",
+    "commit_window_passed": "does not count: revealed, but too few validators took its commit in time",
     "reveal_window_passed": "expired: too few validators took it before the epoch's reports were sealed",
     UNCONFIRMED: "no report: the hotspot was stopped before the forwarder said whether the frame was sent",
 }

@@ -90,6 +90,8 @@ def test_a_healthy_hotspot_has_no_findings() -> None:
         ("validators_unreachable", lambda answer: [one.update(reachable=False) for one in answer["validators"]]),
         ("few_validators", lambda answer: [one.update(reachable=False) for one in answer["validators"][:3]]),
         ("reports_expired", counted("reports", reveal_window_passed=1)),
+        ("reports_expired", counted("reports", commit_window_passed=1)),
+        ("too_little_stake", counted("reports", too_little_stake=1)),
         ("not_stored", counted("witnesses", not_stored=1)),
     ],
 )
