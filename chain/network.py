@@ -5,9 +5,9 @@ It is read from a file or an http(s) address; whatever is wrong with it becomes 
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -24,6 +24,7 @@ MAX_FILE_BYTES = 1024 * 1024
 FETCH_TIMEOUT_S = 10
 MAX_RPC_URLS = 16
 MAX_CHAIN_ID = 2**64 - 1
+ADDRESS_STARTS = ("http://", "https://")
 FINALIZED = "finalized"
 MAX_CONFIRMATIONS = 100_000
 
@@ -93,7 +94,7 @@ class NetworkFile:
 
 def load(source: str) -> NetworkFile:
     """The network file at a path or an http(s) address; NetworkFileError says what is wrong and what to do."""
-    text = _fetch(source) if urlsplit(source).scheme in ("http", "https") else _read(Path(source))
+    text = _fetch(source) if source.lower().startswith(ADDRESS_STARTS) else _read(Path(source))
     try:
         return parse(text)
     except NetworkFileError as error:
@@ -118,7 +119,7 @@ def _fetch(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_S) as response:  # noqa: S310 - load() checked the scheme
             data = response.read(MAX_FILE_BYTES + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise NetworkFileError(
             f"{address} cannot be fetched: {reason}. Check the address, or save the file and name it instead."
@@ -154,10 +155,7 @@ ASK = "Ask the network's operators for a correct file."
 
 def parse(text: bytes) -> NetworkFile:
     """The network in the bytes of a network file."""
-    try:
-        tree = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise NetworkFileError(f"this is not JSON ({error}). Check that it is a network.json.") from error
+    tree = _json(text, "this is not JSON", "Check that it is a network.json.")
     _check_keys(tree, KEYS, "the file")
     _check_keys(tree["contracts"], CONTRACTS, "contracts")
     return NetworkFile(
@@ -177,11 +175,17 @@ def parse(text: bytes) -> NetworkFile:
 
 def parse_validators(text: bytes) -> tuple[ValidatorEntry, ...]:
     """Validators in the bytes of a JSON list, each as a network file has it."""
-    try:
-        tree = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise NetworkFileError(f"The validators are not JSON ({error}). Give a list as in a network.json.") from error
+    tree = _json(text, "The validators are not JSON", "Give a list as in a network.json.")
     return _list(tree, "validators", _validator, 1, MAX_VALIDATORS)
+
+
+def _json(text: bytes, what: str, next_step: str) -> Any:
+    try:
+        return json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise NetworkFileError(f"{what} ({error}). {next_step}") from error
+    except ValueError as error:
+        raise NetworkFileError(f"{what} (a number has thousands of digits). {next_step}") from error
 
 
 def _check_keys(tree: Any, names: tuple[str, ...], where: str) -> None:
@@ -237,9 +241,19 @@ def checksum(address: bytes) -> str:
 
 
 def _url(value: Any, name: str) -> str:
-    if not isinstance(value, str) or urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+    if not isinstance(value, str) or not _is_address(value):
         raise _wrong(name, "an http or https address", value)
     return value
+
+
+def _is_address(text: str) -> bool:
+    """True for http or https with a host; a port, if there is one, must be a number."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    return known and bool(parts.hostname) and min(text) > " "
 
 
 def _list(value: Any, name: str, item: Callable[[Any, str], T], least: int, most: int) -> tuple[T, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ from chain.network import (
     dump,
     load,
     parse,
+    parse_validators,
 )
 from protocol.encoding import Network
 from protocol.ids import Address
@@ -103,6 +105,10 @@ def test_says_how_many_blocks_make_one_final() -> None:
         ({"rpc_urls": []}, "rpc_urls should be a list of 1 to"),
         ({"rpc_urls": ["ftp://host"]}, "should be an http or https address"),
         ({"rpc_urls": ["http://"]}, "should be an http or https address"),
+        ({"rpc_urls": ["http://[::1"]}, "should be an http or https address"),
+        ({"rpc_urls": ["http://127.0.0.1:abc"]}, "should be an http or https address"),
+        ({"rpc_urls": ["http://127.0.0.1:99999"]}, "should be an http or https address"),
+        ({"rpc_urls": ["http://a host:1"]}, "should be an http or https address"),
         ({"contracts": {"token": "0x" + "01" * 20}}, "contracts has no epochs"),
         ({"contracts": tree()["contracts"] | {"token": "0x01"}}, "token should be an address"),
         ({"contracts": []}, "contracts should be an object"),
@@ -132,7 +138,12 @@ def test_says_which_key_is_missing(key: str) -> None:
         parse(encoded(value))
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"3"])
+@pytest.mark.parametrize("url", ["http://[::1]:8545", "https://node.example/key?a=b", "http://127.0.0.1"])
+def test_takes_every_address_of_a_node(url: str) -> None:
+    assert parse(encoded(tree(rpc_urls=[url]))).rpc_urls == (url,)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"3", b"9" * 5_000])
 def test_refuses_what_is_no_json_object(text: bytes) -> None:
     with pytest.raises(NetworkFileError):
         parse(text)
@@ -142,6 +153,14 @@ def test_refuses_what_is_no_json_object(text: bytes) -> None:
 def test_any_bytes_give_a_network_or_a_sentence(text: bytes) -> None:
     with pytest.raises(NetworkFileError):
         parse(text)
+
+
+def test_a_number_of_thousands_of_digits_is_a_sentence() -> None:
+    text = encoded(tree(chain_id="HERE")).replace(b'"HERE"', b"9" * 5_000)
+    with pytest.raises(NetworkFileError, match="a number has thousands of digits"):
+        parse(text)
+    with pytest.raises(NetworkFileError, match="a number has thousands of digits"):
+        parse_validators(b"[" + b"9" * 5_000 + b"]")
 
 
 def test_refuses_an_address_with_a_wrong_capital() -> None:
@@ -224,3 +243,25 @@ def test_says_when_an_address_does_not_answer(served: str) -> None:
         load(f"{served}/other.json")
     with pytest.raises(NetworkFileError, match="cannot be fetched"):
         load("http://127.0.0.1:1/network.json")
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://127.0.0.1:abc/n.json", "http://a host/n.json"])
+def test_says_when_an_address_is_none(address: str) -> None:
+    with pytest.raises(NetworkFileError, match="cannot be fetched"):
+        load(address)
+
+
+def test_says_when_something_else_than_a_web_server_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(NetworkFileError, match=r"cannot be fetched.*220 mail\.example"):
+            load(f"http://127.0.0.1:{listening.getsockname()[1]}/network.json")
+        thread.join()
