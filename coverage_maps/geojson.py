@@ -17,6 +17,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_POINTS = 200_000
 MAX_POLYGONS = 5_000
 MAX_LONGITUDE_DEG = 540
+MAX_SHOWN_DIGITS = 40
 CONTAINERS = {"Feature": "geometry", "FeatureCollection": "features", "GeometryCollection": "geometries"}
 WANTED = "a Polygon, MultiPolygon, Feature, FeatureCollection or GeometryCollection"
 
@@ -35,6 +36,8 @@ def read_area(data: bytes) -> BaseGeometry:
         raise GeoJsonError(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise GeoJsonError("This is not JSON text in UTF-8.") from error
+    except ValueError as error:
+        raise GeoJsonError("This holds a number with too many digits; degrees need no more than ten.") from error
     polygons: list[Polygon] = []
     for found in _polygons(tree, "the file"):
         polygons.append(_near(found, polygons[0]) if polygons else found)
@@ -96,12 +99,11 @@ def _point(point: Any, where: str) -> tuple[float, float]:
     numbers = _list(point, where)[:2]
     if len(numbers) < 2 or any(isinstance(one, bool) or not isinstance(one, int | float) for one in numbers):
         raise GeoJsonError(f"{_capital(where)} should be two numbers: longitude, latitude.")
-    longitude, latitude = float(numbers[0]), float(numbers[1])
+    longitude, latitude = numbers
     if not abs(latitude) <= 90 or not abs(longitude) <= MAX_LONGITUDE_DEG:
-        raise GeoJsonError(
-            f"{_capital(where)} is [{numbers[0]}, {numbers[1]}]: longitude comes first, latitude is at most 90."
-        )
-    return longitude, latitude
+        shown = ", ".join(str(one)[:MAX_SHOWN_DIGITS] for one in numbers)
+        raise GeoJsonError(f"{_capital(where)} is [{shown}]: longitude comes first, latitude is at most 90.")
+    return float(longitude), float(latitude)
 
 
 def _list(value: Any, where: str) -> list[Any]:

@@ -95,9 +95,9 @@ def area_coverage(area: BaseGeometry, cells: Iterable[int]) -> AreaCoverage:
 
 
 def cell_area_km2(cell: int) -> float:
-    """Area of a cell on the ellipsoid."""
-    outline = _outline(cell, h3.cell_to_latlng(cell)[1])
-    return float(Plane.around(outline).project(outline).area) / SQUARE_KM_M2
+    """Area of a cell on the ellipsoid. Around a pole a small cell has any longitude: the plane does not mind."""
+    latitude, longitude = h3.cell_to_latlng(cell)
+    return float(Plane(latitude, longitude).project(_outline(cell, longitude)).area) / SQUARE_KM_M2
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------

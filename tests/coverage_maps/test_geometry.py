@@ -132,6 +132,14 @@ def test_the_plane_and_back(latitude, longitude, north, east):
     assert (back.x - point.x + 180) % 360 - 180 == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("latitude", [90, -90])
+def test_a_cell_around_a_pole_has_an_area_like_its_neighbours(latitude):
+    cell = geo.cell_at(latitude, 0, 8)
+    areas = [cell_area_km2(one) for one in h3.grid_disk(cell, 2)]
+    assert areas == pytest.approx([cell_area_km2(cell)] * len(areas), rel=0.02)
+    assert cell_area_km2(cell) == pytest.approx(h3.cell_area(cell, unit="km^2"), rel=0.01)
+
+
 def test_half_the_globe_is_too_large():
     with pytest.raises(AreaTooLargeError, match="more than 60 degrees"):
         area_coverage(box(-100, -10, 100, 10), [])
@@ -218,6 +226,8 @@ def test_a_hole_stays_a_hole():
         ('{"type": "Polygon", "coordinates": [[[1, true]]]}', r"\[0\]\[0\] should be two numbers"),
         ('{"type": "Polygon", "coordinates": [[[1, NaN]]]}', r"\[0\]\[0\] is \[1, nan\]"),
         ('{"type": "Polygon", "coordinates": [[[1, 1e999]]]}', r"\[0\]\[0\] is \[1, inf\]"),
+        ('{"type": "Polygon", "coordinates": [[[1, ' + "9" * 1_000 + "]]]}", r"\[0\]\[0\] is \[1, 9{40}\]"),
+        ('{"type": "Polygon", "coordinates": [[[1, ' + "9" * 5_000 + "]]]}", "number with too many digits"),
     ],
 )
 def test_bad_geojson_is_a_sentence_with_the_place(text, sentence):
