@@ -8,8 +8,8 @@ from pathlib import Path
 from chain.errors import ChainError
 from chain.network import NetworkFile
 from coverage_maps.chain_facts import ChainFacts
-from coverage_maps.evidence import EvidenceStore
 from coverage_maps.follower import Follower
+from coverage_maps.keeping import Keeping
 from coverage_maps.peers import Peers
 from coverage_maps.record import Problem
 from coverage_maps.view import EpochView
@@ -26,7 +26,7 @@ def read_epoch(network: NetworkFile, epoch: int | None, directory: Path) -> Epoc
     """The view of an epoch, the newest settled one for None."""
     chain, peers = ChainFacts(network), Peers(network)
     try:
-        follower = Follower(chain, EvidenceStore(directory / "evidence", peers.all).fetch, peers.ask)
+        follower = Follower(chain, Keeping(directory / "evidence", peers.all).fetch, peers.ask)
         return _read(chain, follower, epoch)
     except ChainError as error:
         return Unreachable(str(error))

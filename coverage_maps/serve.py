@@ -16,8 +16,8 @@ from chain.network import NetworkFile
 from coverage_maps.api import Service, create_app
 from coverage_maps.chain_facts import ChainFacts
 from coverage_maps.events import Hub
-from coverage_maps.evidence import EvidenceStore
 from coverage_maps.follower import Follower, Snapshot
+from coverage_maps.keeping import Keeping
 from coverage_maps.peers import Peers
 from coverage_maps.static import load_assets
 
@@ -72,7 +72,7 @@ def run(settings: Settings, ready: Callable[[int], None]) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is called with the port. ServeError if that is not possible."""
     port = bound_port(settings.host, settings.port)
     chain, peers = ChainFacts(settings.network), Peers(settings.network)
-    store = EvidenceStore(settings.directory / "evidence", peers.all)
+    store = Keeping(settings.directory / "evidence", peers.all)
     follower = Follower(chain, store.fetch, peers.ask)
     try:
         asyncio.run(_serve(settings, port, follower, ready))

@@ -95,6 +95,20 @@ def test_need_of_a_place_is_that_of_its_pay_cell(network, tmp_path):
     assert (code, json.loads(out)["cell"]) == (0, f"{geo.parent(geo.cell_at(48.4, 9.99, 9), 8):x}")
 
 
+def test_need_of_a_pole_is_that_of_a_cell_as_large_as_others(network, tmp_path):
+    code, out, _ = run("need", "90,0", "--network", network.path, "--directory", tmp_path, "--json")
+    assert code == 0
+    assert 0.5 < json.loads(out)["area_km2"] < 1
+
+
+def test_a_folder_that_keeps_nothing_is_said_and_the_answer_still_comes(network, tmp_path):
+    (tmp_path / "file").write_text("")
+    kept = tmp_path / "file" / "map"
+    code, out, err = run("need", "48.4,9.99", "--network", network.path, "--directory", kept)
+    assert (code, err.count("Evidence cannot be kept in")) == (0, 1)
+    assert out.startswith("Cell ")
+
+
 @pytest.mark.parametrize("cell", ["zzz", "871f8c118ffffff"])
 def test_need_of_no_pay_cell_is_a_usage_error(network, tmp_path, cell):
     code, _, err = run("need", cell, "--network", network.path, "--directory", tmp_path)
