@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import random
@@ -13,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverage_maps.importers.files import import_file, import_rows
+from coverage_maps.importers.files import import_file, import_rows, read_header
 from coverage_maps.importers.measurements import Imported
 from devnet.ether.places import Place, moved, place
 from devnet.ether.trace import TracePlan
@@ -206,8 +205,7 @@ def _home_cell(plan: TracePlan) -> int:
 
 def read_baseline(path: Path) -> Listed:
     """A baseline file: LoRa receptions by their columns, else a cellular drive test. ImportFileError says why not."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        radio_class = "lora" if "rx_id" in lines.readline().split(",") else "cellular"
+    radio_class = "lora" if "rx_id" in read_header(path).names else "cellular"
     imported = import_file(path, RADIO_CLASSES[radio_class], SOURCE)
     return Listed(path.name, radio_class, imported)
 

@@ -6,15 +6,16 @@ import csv
 import gzip
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
-from coverage_maps.importers.columns import HeaderError, delimiter_of, parse_header, row_reader
+from coverage_maps.importers.columns import Header, HeaderError, delimiter_of, parse_header, row_reader
 from coverage_maps.importers.measurements import Imported, Measurement, Refusal, canonical
 
 MAX_ROWS = 50_000_000
 GZIP_MAGIC = b"\x1f\x8b"
+T = TypeVar("T")
 
 
 class ImportFileError(ValueError):
@@ -24,9 +25,7 @@ class ImportFileError(ValueError):
 def import_rows(lines: Iterable[str], radio_class: int, source: int) -> Imported:
     """Canonical rows of a CSV's lines; ImportFileError if the header is unknown or there are too many rows."""
     remaining = iter(lines)
-    first = next(remaining, "").removeprefix("\ufeff")
-    delimiter = delimiter_of(first)
-    header = parse_header(next(csv.reader([first], delimiter=delimiter), []))
+    header, delimiter = _header(next(remaining, ""))
     try:
         read = row_reader(header, radio_class, source)
     except HeaderError as error:
@@ -38,6 +37,16 @@ def import_rows(lines: Iterable[str], radio_class: int, source: int) -> Imported
             yield read(row) if row is not None and len(row) == width else Refusal.MALFORMED_ROW
 
     return canonical(measurements(), radio_class, source)
+
+
+def _header(first: str) -> tuple[Header, str]:
+    """(header, delimiter) of a file's first line; ImportFileError if it is none."""
+    first = first.removeprefix("\ufeff")
+    delimiter = delimiter_of(first)
+    try:
+        return parse_header(next(csv.reader([first], delimiter=delimiter), [])), delimiter
+    except csv.Error as error:
+        raise ImportFileError(f"the first line does not name columns ({error}); check that this is a CSV") from error
 
 
 def _rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str] | None]:
@@ -59,9 +68,18 @@ def _rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str] | None]:
 
 def import_file(path: Path, radio_class: int, source: int) -> Imported:
     """Canonical rows of a CSV or CSV.gz file; ImportFileError says in a sentence why not."""
+    return _reading(path, lambda lines: import_rows(lines, radio_class, source))
+
+
+def read_header(path: Path) -> Header:
+    """The column names of a CSV or CSV.gz file; ImportFileError says in a sentence why not."""
+    return _reading(path, lambda lines: _header(lines.readline())[0])
+
+
+def _reading(path: Path, read: Callable[[TextIO], T]) -> T:
     try:
         with _open(path) as lines:
-            return import_rows(lines, radio_class, source)
+            return read(lines)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ImportFileError(f"{path}: the gzip file is damaged ({error}); fetch it again") from error
     except OSError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def load(path: Path) -> TracePlan:
         with path.open("rb") as file, gzip.open(file) if path.suffix == ".gz" else file as content:
             lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
             return plan(read_rows(lines))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise ReceptionsError(f"cannot read receptions from {path.name}: {error}") from error
 
 

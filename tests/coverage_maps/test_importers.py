@@ -219,6 +219,11 @@ def test_unknown_header_names_the_columns_expected():
         rows_of("1,2,3", header="lat,lon,mood")
 
 
+def test_a_first_line_that_is_no_header_of_a_csv_is_a_sentence():
+    with pytest.raises(ImportFileError, match="the first line does not name columns"):
+        import_rows(["x" * 200_000, "1"], LORA, SOURCE)
+
+
 def test_empty_file_is_a_sentence():
     with pytest.raises(ImportFileError, match="columns found: none"):
         import_rows([], LORA, SOURCE)

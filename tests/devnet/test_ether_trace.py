@@ -139,7 +139,14 @@ def test_refuses_a_file_without_a_needed_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe\x00", gzip.compress(b"frame\n", mtime=0)[:-9], b"\x1f\x8b nonsense"]
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        gzip.compress(b"frame\n", mtime=0)[:-9],
+        gzip.compress(b"frame\n", mtime=0)[:10] + b"\xff" * 20,
+        b"\x1f\x8b nonsense",
+    ],
 )
 def test_refuses_a_file_that_is_no_csv_with_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "receptions.csv.gz"

@@ -1,0 +1,30 @@
+"""Which baseline a file becomes, and which files are none."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from coverage_maps.importers.files import ImportFileError
+from devnet.scenarios import read_baseline
+
+CELLULAR = b"lat,lon,rsrp_dbm\n48.4,9.99,-101\n"
+
+
+def baseline(folder: Path, content: bytes, name: str = "baseline.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("damaged", [gzip.compress(CELLULAR)[:-9], gzip.compress(CELLULAR)[:10] + b"\xff" * 20])
+def test_a_damaged_gzip_is_a_sentence(tmp_path, damaged):
+    with pytest.raises(ImportFileError, match="gzip file is damaged"):
+        read_baseline(baseline(tmp_path, damaged, "baseline.csv.gz"))
+
+
+def test_text_in_another_encoding_is_read_as_far_as_it_can_be(tmp_path):
+    listed = read_baseline(baseline(tmp_path, "lat,lon,rsrp_dbm,straße\n48.4,9.99,-101,x\n".encode("latin-1")))
+    assert (listed.radio_class, listed.imported.report.measurements) == ("cellular", 1)
