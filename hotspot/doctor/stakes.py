@@ -12,6 +12,7 @@ from hotspot.doctor.findings import Finding, finding
 from protocol.closing import Member
 from protocol.ids import Address
 from protocol.quorum import is_blocking, stake_of
+from protocol.schedule import epoch_at
 
 
 def find(file: NetworkFile, listed: Collection[bytes]) -> list[Finding]:
@@ -21,7 +22,9 @@ def find(file: NetworkFile, listed: Collection[bytes]) -> list[Finding]:
     reader = ChainReader(file)
     try:
         history = History(reader)
-        return list(of_members(listed, history.validators_at(history.refresh().number).members))
+        block, config = history.refresh(), reader.config()
+        epoch = max(epoch_at(config.genesis_ms, config, block.timestamp_ms), 0)
+        return list(of_members(listed, history.validators_at(block.number, epoch).members))
     except ChainError:
         return []
     finally:
