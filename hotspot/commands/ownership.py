@@ -22,7 +22,9 @@ from hotspot.commands.places import ELEVATION_M, cell_of, gain_cdb_of
 if TYPE_CHECKING:
     from chain.reader import ChainReader
     from chain.shares import Holding, HotspotFacts
-    from chain.transacting.session import Intent, Session
+    from chain.transacting.session import Intent, Outcome, Session
+    from hotspot.ownership.income import Paid
+    from protocol.ids import Address
 
 MAX_IDS = 1_000
 SHARES = 10_000
@@ -239,10 +241,10 @@ def claim(options: Sending, hotspot_ids: tuple[bytes, ...], owner: bytes | None)
             _nothing(opened, intent, "Everything the live root grants is claimed and collected already.")
             return
         outcome = carry_out(opened, intent)
-        facts: dict[str, str] = {}
+        facts: dict[str, str | None] = {"collected": None, "fees_burned": None} if outcome.is_final else {}
         sentence = f"{checksum(holder)} is paid."
-        if outcome.is_final:
-            paid = income.paid(opened.reader, holder, [one.receipt for one in outcome.steps if one.receipt])
+        paid = _paid(opened, holder, outcome)
+        if paid is not None:
             facts = {"collected": str(paid.collected), "fees_burned": str(paid.fees)}
             sentence = f"{checksum(holder)} was paid {far(paid.collected)} of the income of hotspots."
             if paid.fees:
@@ -278,10 +280,24 @@ def collect(options: Sending, hotspot_ids: tuple[bytes, ...], owner: bytes | Non
             _nothing(opened, intent, "There is nothing to collect. `farfield hotspot claim` fetches new income.")
             return
         outcome = carry_out(opened, intent)
-        receipts = [one.receipt for one in outcome.steps if one.receipt]
-        total = income.paid(opened.reader, holder, receipts).collected if outcome.is_final else 0
-        facts = {"collected": str(total)} if outcome.is_final else {}
-        finish(opened, intent, outcome, f"{checksum(holder)} was paid {far(total)}.", facts)
+        paid = _paid(opened, holder, outcome)
+        facts = {"collected": str(paid.collected) if paid else None} if outcome.is_final else {}
+        sentence = f"was paid {far(paid.collected)}." if paid else "is paid."
+        finish(opened, intent, outcome, f"{checksum(holder)} {sentence}", facts)
+
+
+def _paid(opened: Session, holder: Address, outcome: Outcome) -> Paid | None:
+    """What it came to, once it is final. None, with a word on stderr, if that cannot be read: it is paid anyway."""
+    from chain.errors import ChainUnavailable
+    from hotspot.ownership import income
+
+    if not outcome.is_final:
+        return None
+    try:
+        return income.paid(opened.reader, holder, [one.receipt for one in outcome.steps if one.receipt])
+    except ChainUnavailable as error:
+        click.echo(f"It is final, but how much was paid cannot be read now: {error}", err=True)
+        return None
 
 
 def _hotspots(opened: Session, holder: Any, hotspot_ids: tuple[bytes, ...]) -> tuple[list[Holding], list[bytes]]:

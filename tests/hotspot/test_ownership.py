@@ -11,7 +11,10 @@ from pathlib import Path
 import h3
 import pytest
 
+from chain.errors import ChainUnavailable
 from chain.network import checksum
+from hotspot.ownership import income
+from hotspot.ownership.income import Paid
 from protocol.encoding import sha256
 from protocol.epoch import settle
 from protocol.ids import account_id
@@ -172,6 +175,27 @@ def test_what_somebody_else_claimed_is_only_collected(
     assert told["collected"] == str(10 * FAR)
     assert (terminal.tokens(owner.account), terminal.tokens(BUYER)) == (30 * FAR, 10 * FAR)
     assert "nothing to collect" in terminal.run("hotspot", "collect", "--owner", checksum(BUYER), "--key", owner.file)
+
+
+@pytest.mark.parametrize("verb", ["claim", "collect"])
+def test_a_final_payment_is_told_though_its_amount_cannot_be_read(
+    terminal: Terminal, owner: Person, validator: FakeValidator, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer(*_: object) -> Paid:
+        raise ChainUnavailable("Nothing answers.")
+
+    publish(terminal, validator, 1, [(ONE.id, 90 * FAR)])
+    if verb == "collect":
+        terminal.run("hotspot", "transfer", ONE.id.hex(), 2_500, "--to", checksum(BUYER), "--key", owner.file)
+        terminal.run("hotspot", "claim", "--key", owner.file)
+    payee = checksum(BUYER) if verb == "collect" else owner.text
+    monkeypatch.setattr(income, "paid", no_answer)
+    result = terminal.type("hotspot", verb, "--owner", payee, "--key", owner.file, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["final"], told["collected"]) == (True, None)
+    assert "how much was paid cannot be read now: Nothing answers." in result.stderr
+    assert terminal.tokens(bytes.fromhex(payee[2:])) > 0
 
 
 def test_claims_what_a_settled_epoch_came_to(make_world: Callable[..., World], tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ import pytest
 
 from chain import calls
 from chain.calls import Call
+from chain.errors import ChainUnavailable
 from chain.network import checksum
 from protocol.ids import Address
 from tests.chain.conftest import anvil_chain, make_world, terminal
 from tests.chain.terminal import FAR, Person, Terminal
 from tests.chain.world import STAKE, WINDOWS, World, owner_account, refuses
+from validator.staking import membership
 
 __all__ = ["anvil_chain", "make_world", "terminal"]
 SLOW = dataclasses.replace(WINDOWS, length_ms=600_000, challenge_window_ms=300_000)
@@ -136,6 +138,26 @@ def test_unstake_leaves_then_says_until_when_then_unlocks(terminal: Terminal, ne
     assert "The stake is free." in terminal.run("validator", "unstake", "--key", newcomer.file)
     assert terminal.world.call("FarfieldToken", "lockedOf", newcomer.text) == 0
     assert terminal.type("validator", "unstake", "--key", newcomer.file).exit_code == 3
+
+
+def test_leaving_is_told_though_the_stake_cannot_be_looked_up_after_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def once(*arguments: Any) -> Any:
+        asked.append(arguments)
+        if len(asked) > 1:
+            raise ChainUnavailable("Nothing answers.")
+        return real(*arguments)
+
+    real = membership.membership
+    monkeypatch.setattr(membership, "membership", once)
+    result = terminal.type("validator", "unstake", "--key", owner(terminal, 0).file, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["final"], told["state"], told["unlocks_at_s"]) == (True, None, None)
+    assert "How the stake stands now cannot be read: Nothing answers." in result.stderr
 
 
 def test_a_founders_stake_stays_for_a_year(terminal: Terminal) -> None:

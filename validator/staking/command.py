@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from chain.transacting.options import FINDINGS, Sending, Stop, print_json, sending
 from chain.transacting.values import ACCOUNT, AMOUNT
+
+if TYPE_CHECKING:
+    from chain.transacting.session import Session
+    from validator.staking.membership import Membership
 
 signing_key_option = click.option(
     "--signing-key",
@@ -77,9 +82,24 @@ def unstake(options: Sending) -> None:
         calls = [leave(opened.network) if leaving else unlock_stake(opened.network)]
         intent = Intent(calls, words if leaving else [now.line], told)
         outcome = carry_out(opened, intent)
-        after = membership(opened.reader, opened.account)
-        facts = {"state": after.state, "unlocks_at_s": after.unlocks_at_s}
-        finish(opened, intent, outcome, after.line if leaving else "The stake is free.", facts)
+        after = _membership_after(opened)
+        facts = {"state": after.state if after else None, "unlocks_at_s": after.unlocks_at_s if after else None}
+        left = (
+            after.line if after else "It leaves. Run `farfield validator unstake` again to see when the stake unlocks."
+        )
+        finish(opened, intent, outcome, left if leaving else "The stake is free.", facts)
+
+
+def _membership_after(opened: Session) -> Membership | None:
+    """How it stands after it was sent. None, with a word on stderr, if that cannot be read: it is sent all the same."""
+    from chain.errors import ChainUnavailable
+    from validator.staking.membership import membership
+
+    try:
+        return membership(opened.reader, opened.account)
+    except ChainUnavailable as error:
+        click.echo(f"How the stake stands now cannot be read: {error}", err=True)
+        return None
 
 
 @click.command("set-key")
