@@ -16,6 +16,8 @@ FAILED, FINDINGS, UNREACHABLE, KEY_PROBLEM, UNVERIFIED = 1, 3, 5, 6, 7
 EXIT_CODES = """Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 not possible yet, 5 nothing answers, 6 the key
     cannot be used, 7 what was served is not what the chain says."""
 KEY_VARIABLE = "FARFIELD_KEY"
+JSON_PRINTED = "farfield.json_printed"
+"""In a command's context: its one object is on stdout."""
 
 network_option = click.option(
     "--network",
@@ -87,7 +89,7 @@ def sending(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ends_with_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns what goes wrong into a sentence on stderr and an exit code."""
+    """Turns what goes wrong into a sentence on stderr and an exit code; with --json into an object on stdout too."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -95,16 +97,17 @@ def ends_with_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
         from chain.key_files import KeyFileError
         from chain.network import NetworkFileError
 
+        as_json = bool(options.get("as_json"))
         try:
             command(*arguments, **options)
         except Stop as stop:
-            end(str(stop), stop.code)
+            _fail(str(stop), stop.code, as_json=as_json)
         except KeyFileError as error:
-            end(str(error), KEY_PROBLEM)
+            _fail(str(error), KEY_PROBLEM, as_json=as_json)
         except ChainUnavailable as error:
-            end(str(error), UNREACHABLE)
+            _fail(str(error), UNREACHABLE, as_json=as_json)
         except (ChainError, NetworkFileError) as error:
-            end(str(error), FAILED)
+            _fail(str(error), FAILED, as_json=as_json)
 
     return run
 
@@ -112,6 +115,16 @@ def ends_with_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
 def print_json(shape: Any) -> None:
     """One JSON object on stdout."""
     click.echo(json.dumps(shape, indent=2, ensure_ascii=False))
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[JSON_PRINTED] = True
+
+
+def _fail(sentence: str, code: int, *, as_json: bool) -> NoReturn:
+    """Ends the process. What a command has printed of its failure is the one object there is."""
+    if as_json and not click.get_current_context().meta.get(JSON_PRINTED):
+        print_json({"error": sentence, "exit_code": code})
+    end(sentence, code)
 
 
 def end(sentence: str, code: int) -> NoReturn:
