@@ -10,11 +10,15 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replaces a file at once: written aside, synced, renamed, and the directory synced."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # on a full disk even an empty one is in the way
+        raise
     sync_directory(path.parent)
 
 

@@ -6,6 +6,7 @@ set. Checked files are kept by hash in the hotspot's directory, so that a start 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,12 +124,16 @@ class RulesLoader:
         return None
 
     def _kept(self, name: bytes) -> bytes | None:
-        path = self._cache / name.hex()
-        return path.read_bytes() if path.is_file() else None
+        try:
+            return (self._cache / name.hex()).read_bytes()
+        except OSError:
+            return None
 
     def _keep(self, name: bytes, data: bytes) -> None:
-        self._cache.mkdir(exist_ok=True)
-        write_whole(self._cache / name.hex(), data)
+        """Keeps a file for the next start; where that fails, it is fetched again then."""
+        with contextlib.suppress(OSError):
+            self._cache.mkdir(exist_ok=True)
+            write_whole(self._cache / name.hex(), data)
 
     def _told(self) -> str:
         return " ".join(self._problems) or "The network file names no validator; ask its operators for a newer one."
