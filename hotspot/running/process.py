@@ -23,16 +23,29 @@ import structlog
 from chain.network import NetworkFile, NetworkFileError, load
 from chain.reader import ChainReader
 from hotspot import config as configs
+from hotspot import keys
 from hotspot.clock import Clock, SystemClock
 from hotspot.config import CONFIG_FILE
 from hotspot.doctor import forwarder_file, running
-from hotspot.doctor.findings import Finding, Level
+from hotspot.doctor.findings import Finding, Level, finding
+from hotspot.keys.passphrase import VARIABLE
 from hotspot.looking.status import StatusServer, as_json
 from hotspot.looking.status_client import write_pointer
 from hotspot.page.serve import Page
 from hotspot.playing.daemon import Daemon, Player, joined
 from hotspot.running.ears import Ears
-from hotspot.running.start import UNREACHABLE, Home, Played, StartError, common_directory, load_key, locked, open_homes
+from hotspot.running.start import (
+    FAILED,
+    UNREACHABLE,
+    Home,
+    Played,
+    StartError,
+    common_directory,
+    load_key,
+    locked,
+    nobody_asked,
+    open_homes,
+)
 
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 30_000
 LOOK_MS = 3_000
@@ -42,14 +55,22 @@ NOTHING_HEARD_MS = 10 * 60_000
 """A quiet place may hear nothing for a while; `doctor` says so at once, the counter only after this."""
 NO_KEY = "There is no key yet: `farfield hotspot register` makes one. Until then it only listens."
 NO_NETWORK = "No network is named: give its network.json with `farfield hotspot register --network`. It only listens."
+TRIED_AGAIN = "It is tried again once its file changes, or after a restart."
 LISTENING, WAITING, PLAYING = "listening", "waiting", "playing"
 
 
 class Process:
     """All hotspots of one process, from their ports to the end."""
 
-    def __init__(self, homes: Sequence[Home], network: str | None = None, clock: Clock | None = None) -> None:
-        """`network`: file or address; None: what hotspot.toml names, if anything."""
+    def __init__(
+        self,
+        homes: Sequence[Home],
+        network: str | None = None,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] = os.environ,
+        flags: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`network`: file or address; None: what hotspot.toml names, or `environ` or `flags`, which win over it."""
         self.clock = clock or SystemClock()
         self.ears = [Ears(home.directory, home.config, self.clock) for home in homes]
         self.status = StatusServer()
@@ -59,7 +80,13 @@ class Process:
         self.on_joined: Callable[[Played], None] = lambda played: None
         self.on_waiting: Callable[[str], None] = lambda sentence: None
         self._keys = {home.directory: home.device for home in homes}
-        self._given = network
+        self._given, self._environ, self._flags = network, environ, flags
+        self._problems: dict[Path, Finding] = {}
+        """Why a key or a hotspot.toml that came while it ran cannot be used."""
+        self._tried_keys: dict[Path, tuple[object, Finding]] = {}
+        """The files of a key that could not be used: it is tried again when they are others."""
+        self._unwritten: set[int] = set()
+        """Hotspots whose pointer could not be written."""
         self._port = 0
         self._log = structlog.get_logger()
         self._page = Page(self)
@@ -98,7 +125,20 @@ class Process:
         self.status.answer(f"/{name}/status.json", lambda: as_json(self.hotspot_snapshot(index)))
         self._page.add(index)
         self.status.stream(f"/{name}/frames", partial(_frames, ears))
-        write_pointer(ears.directory, self._port, name, ears.listen)
+        self._point(index)
+
+    def _point(self, index: int) -> None:
+        """Writes down where it answers; on a full disk, the radio goes on without and this is tried again."""
+        ears = self.ears[index]
+        try:
+            write_pointer(ears.directory, self._port, self.name(index), ears.listen)
+        except OSError as error:
+            if index not in self._unwritten:
+                ears.counters.count("status", "pointer_not_written")
+                self._log.warning("pointer_not_written", directory=str(ears.directory), problem=error.strerror)
+            self._unwritten.add(index)
+        else:
+            self._unwritten.discard(index)
 
     @property
     def port(self) -> int:
@@ -141,7 +181,10 @@ class Process:
 
     async def _play(self, stop: asyncio.Event) -> None:
         """Plays until `stop`, or returns after a moment if something is missing."""
-        missing = self._missing()
+        looking = asyncio.ensure_future(self._missing())
+        if not await _first(looking, stop):
+            return
+        missing = looking.result()
         if missing:
             self._wait_for(missing)
             await self._pause(stop, LOOK_MS)
@@ -149,7 +192,7 @@ class Process:
         players = [Player(device, ears) for ears in self.ears if (device := self._keys[ears.directory]) is not None]
         place = common_directory([ears.directory for ears in self.ears])
         async with contextlib.AsyncExitStack() as stack:
-            joining = asyncio.ensure_future(stack.enter_async_context(joined(self._reader(), players, place)))
+            joining = asyncio.ensure_future(self._join(stack, players, place))
             if not await _first(joining, stop):
                 return
             daemon, played = joining.result()
@@ -160,39 +203,68 @@ class Process:
             finally:
                 self.daemon = None
 
-    def _missing(self) -> str:
+    async def _join(
+        self, stack: contextlib.AsyncExitStack, players: Sequence[Player], place: Path
+    ) -> tuple[Daemon, Played]:
+        self.file = await asyncio.to_thread(self._network)
+        return await stack.enter_async_context(joined(ChainReader(self.file), players, place))
+
+    async def _missing(self) -> str:
         """What keeps it from playing; looks for keys and a network that came meanwhile."""
+        problems: dict[Path, Finding] = {}
         for index, ears in enumerate(self.ears):
             if self._keys[ears.directory] is None:
-                self._keys[ears.directory] = load_key(ears.directory)
-                if self._keys[ears.directory] is not None:
-                    self._publish(index)
+                problem = await self._look_for_key(index)
+                problems |= {} if problem is None else {ears.directory: problem}
+        source = self._source(problems)
+        self._problems = problems
+        if problems:
+            return next(iter(problems.values())).sentence
         if any(device is None for device in self._keys.values()):
             return NO_KEY
-        return "" if self._source() is not None else NO_NETWORK
+        return "" if source is not None else NO_NETWORK
 
-    def _source(self) -> str | None:
+    async def _look_for_key(self, index: int) -> Finding | None:
+        """Opening a key takes seconds, so a thread does it; a token counts wrong PINs, so none is tried twice."""
+        directory = self.ears[index].directory
+        files = _key_files(directory, self._environ)
+        tried = self._tried_keys.get(directory)
+        if tried is not None and tried[0] == files:
+            return tried[1]
+        try:
+            self._keys[directory] = await asyncio.to_thread(load_key, directory, nobody_asked)
+        except StartError as error:
+            found = finding("key_unusable", problem=f"{error} {TRIED_AGAIN}")
+            self._tried_keys[directory] = files, found
+            return found
+        if self._keys[directory] is not None:
+            self._publish(index)
+        return None
+
+    def _source(self, problems: dict[Path, Finding]) -> str | None:
+        """Where the network is; what is wrong with a hotspot.toml is added to `problems`."""
         if self._given is not None:
             return self._given
-        found = [self._named_in(ears.directory) for ears in self.ears]
+        found = [self._named_in(ears.directory, problems) for ears in self.ears]
         return next((one for one in found if one is not None), None)
 
-    @staticmethod
-    def _named_in(directory: Path) -> str | None:
+    def _named_in(self, directory: Path, problems: dict[Path, Finding]) -> str | None:
         try:
-            return configs.load(directory).network
+            return configs.load(directory, self._environ, self._flags).network
         except configs.ConfigError as error:
-            raise StartError(str(error)) from error
+            problems.setdefault(directory, finding("config_invalid", problem=str(error)))
+            return None
 
-    def _reader(self) -> ChainReader:
-        source = self._source()
-        assert source is not None
+    def _network(self) -> NetworkFile:
+        """The network's file, which may be an address that takes its time."""
+        source = self._source({})
+        if source is None:  # it was there a moment ago
+            raise StartError(NO_NETWORK, UNREACHABLE)
         try:
-            self.file = load(source)
+            return load(source)
         except NetworkFileError as error:
-            is_fetched = source.startswith(("http://", "https://"))
-            raise StartError(str(error), UNREACHABLE if is_fetched else 1) from error
-        return ChainReader(self.file)
+            may_come = source.lower().startswith(("http://", "https://")) or bool(self.waiting_for)
+            raise StartError(str(error), UNREACHABLE if may_come else FAILED) from error
 
     def _wait_for(self, sentence: str) -> None:
         if sentence != self.waiting_for:
@@ -208,11 +280,14 @@ class Process:
         while True:
             for index in range(len(self.ears)):
                 self._examine(index)
+            for index in tuple(self._unwritten):
+                self._point(index)
             await self.clock.sleep_ms(EXAMINE_MS)
 
     def _examine(self, index: int) -> None:
         ears = self.ears[index]
-        found = [*running.find(self._facts(index), NOTHING_HEARD_MS), *self._forwarder_file(ears)]
+        facts = self._facts(index)
+        found = [*running.find(facts, NOTHING_HEARD_MS), *self._forwarder_file(ears), *self._unusable(ears, facts)]
         known = {one.code for one in ears.findings}
         for code in dict.fromkeys(one.code for one in found if one.code not in known):
             first = next(one for one in found if one.code == code)
@@ -220,6 +295,14 @@ class Process:
             if first.level is Level.PROBLEM:
                 self._log.warning(code, hotspot=self.name(index)[:16], problem=first.sentence, fix=first.fix)
         ears.findings = tuple(found)
+
+    def _unusable(self, ears: Ears, facts: dict[str, Any]) -> Iterator[Finding]:
+        """A key or settings that came while it ran, or a key that stopped signing."""
+        if ears.directory in self._problems:
+            yield self._problems[ears.directory]
+        problem = next((one["key_problem"] for one in facts["validators"] if one.get("key_problem")), "")
+        if problem:
+            yield finding("key_unusable", problem=problem)
 
     @staticmethod
     def _forwarder_file(ears: Ears) -> list[Finding]:
@@ -233,7 +316,7 @@ class Process:
         """listening (nothing to play), waiting (for chain or validators) or playing."""
         if self.daemon is not None:
             return PLAYING
-        return LISTENING if self.waiting_for in ("", NO_KEY, NO_NETWORK) else WAITING
+        return LISTENING if self._problems or self.waiting_for in ("", NO_KEY, NO_NETWORK) else WAITING
 
     def network_snapshot(self) -> dict[str, Any] | None:
         """The network it plays or wants to play."""
@@ -285,6 +368,21 @@ class Process:
         return shape if self.daemon is None else shape | self.daemon.snapshot()
 
 
+def _key_files(directory: Path, environ: Mapping[str, str]) -> tuple[object, ...]:
+    """What is seen of a key's files, and of the one that opens it, without reading them."""
+    opener = environ.get(VARIABLE)
+    paths = [directory / name for name in (keys.KEY_FILE, keys.SEALED_FILE, keys.TOKEN_FILE)]
+    return tuple(_seen(path) for path in (*paths, *([Path(opener)] if opener else [])))
+
+
+def _seen(path: Path) -> object:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode, stat.st_uid
+
+
 async def _first(work: asyncio.Future[Any], stop: asyncio.Event) -> bool:
     """True when the work is done (its exception is raised), False when `stop` came first and it was cancelled."""
     stopping = asyncio.ensure_future(stop.wait())
@@ -330,4 +428,4 @@ def prepared(
     """A process whose directories are read and held. StartError with a sentence."""
     homes = open_homes(directories, flags, environ)
     with locked([*directories, common_directory(directories)]):
-        yield Process(homes, network)
+        yield Process(homes, network, environ=environ, flags=flags)

@@ -18,6 +18,7 @@ from hotspot import config as configs
 from hotspot import keys
 from hotspot.config import Config
 from hotspot.keys import DeviceKey
+from hotspot.keys.passphrase import VARIABLE, Ask
 from hotspot.playing.rules import OtherVersionError, Rules, RulesError, RulesLoader, UnfitError
 from hotspot.wire import ValidatorClient
 from protocol.parameters import Windows
@@ -68,12 +69,23 @@ def _open_home(directory: Path, flags: Mapping[str, Any] | None, environ: Mappin
         raise StartError(str(error)) from error
 
 
-def load_key(directory: Path) -> DeviceKey | None:
-    """The key of a hotspot's directory, None before there is one. StartError if it cannot be used."""
+def load_key(directory: Path, ask: Ask | None = None) -> DeviceKey | None:
+    """The key of a hotspot's directory, None before there is one. StartError if it cannot be used.
+
+    `ask`: who types its passphrase where no file holds it; None: whoever is at the terminal.
+    """
     try:
-        return keys.load(directory) if keys.exists(directory) else None
+        return keys.load(directory, ask=ask) if keys.exists(directory) else None
     except keys.KeyProblemError as error:
         raise StartError(str(error), KEY_PROBLEM) from error
+
+
+def nobody_asked(what: str) -> str:
+    """Once a hotspot runs, nobody is asked anything: its radio must not wait for somebody to type."""
+    raise keys.KeyProblemError(
+        f"{what} is wanted for a key that came while the hotspot ran. Restart the hotspot to type it, or name the "
+        f"passphrase's file in {VARIABLE}."
+    )
 
 
 def common_directory(directories: Sequence[Path]) -> Path:
