@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,13 @@ STALL_AFTER_S = 30
 MAX_BUMPS = 10
 MAX_OPEN_ORDERS = 1_024
 MAX_NONCE_TRIES = 16
+NONCE_IS_TAKEN = ("nonce too low", "nonce is too low", "oldnonce", "replacement", "replace existing")
+IS_THERE = ("already known", "already imported", "alreadyknown", "known transaction")
+FEE_IS_TOO_LOW = ("underpriced", "below minimum", "below configured minimum", "fee too low", "feetoolow")
+"""Of the node's whole pool: "replacement transaction underpriced" is about the nonce."""
+COIN_IS_SHORT = ("insufficient funds", "insufficientfunds", "upfront cost exceeds")
+"""How geth, Erigon, Nethermind, Besu and anvil put it."""
+WEI_PER_GWEI = 10**9
 RUN_A_CALL = ("eth_estimateGas", "eth_call")
 """Only these run a contract: whatever the words, no other request's error is a contract's refusal."""
 RECHECK_BLOCKS = 64
@@ -227,41 +234,61 @@ class Sender:
     # --- delivering ----------------------------------------------------------------------------------------------
 
     def _deliver(self, order: Order, *, fresh: bool = False) -> Order:
-        """Hands the newest attempt to the chain; moves the order on when its nonce is taken for good.
+        """Hands an order to the chain; moves it on when its nonce is taken for good.
 
-        `fresh`: nobody can have seen the attempt yet, so what the chain refuses is refused for ever. An order that was
-        kept before is kept, whatever the chain says of it now.
+        `fresh`: nobody can have seen it yet, so the node's words decide: refused is refused for ever. An order that was
+        kept before is kept whatever is said of it, taken or refused, until a final block shows its nonce used.
         """
         new = fresh
         for _ in range(MAX_NONCE_TRIES):
             refusal = self._offer(order)
-            if refusal is None:
+            if fresh and (refusal is None or (refusal.certain and not refusal.says(NONCE_IS_TAKEN))):
+                if refusal is not None and new:
+                    raise self._give_up(order, refusal)
                 return order
-            untouched = fresh and refusal.certain
-            if not _nonce_is_taken(refusal.message):
-                if new and untouched:
-                    self._journal.refuse(order.id)
-                    raise TransactionFailed(self._why_not_taken(order, refusal.message))
-                return order
-            if not untouched and not self._is_beaten(order):
-                return order  # ours may still be mined: it is kept until a final block decides
-            order, fresh = self._move(order), True
+            if not (fresh and refusal is not None and refusal.certain) and not self._is_beaten(order):
+                return order  # ours may still be mined
+            try:
+                order, fresh = self._move(order), True
+            except ChainUnavailable:
+                return order  # it moves later, once a final block shows its nonce used
         if not new:
             return order
         self._journal.refuse(order.id)
         raise TransactionFailed("Somebody else sends with the same key all the time. Give each sender its own key.")
 
+    def _give_up(self, order: Order, refusal: _Refusal) -> TransactionFailed:
+        self._journal.refuse(order.id)
+        return TransactionFailed(self._why_not_taken(order, refusal))
+
     def _offer(self, order: Order) -> _Refusal | None:
-        """What the chain says against the newest attempt; None if it has it, or does not answer."""
+        """What the chain says against an order; None if it takes or has it, or does not answer.
+
+        When the newest attempt is refused for what it costs, an older one may still do, and so on.
+        """
+        refusals: list[_Refusal] = []
+        for attempt in reversed([one for one in order.attempts if one.nonce == order.nonce]):
+            refusal = self._offer_one(order, attempt)
+            if not refusals and order.id in self._follows:
+                self._follows[order.id].refusal = refusal
+            if refusal is None or refusal.has:
+                return None
+            refusals.append(refusal)
+            if refusal.says(NONCE_IS_TAKEN) or refusal.says(FEE_IS_TOO_LOW):
+                break  # the older ones have the same nonce, and lower fees
+        return refusals[0]
+
+    def _offer_one(self, order: Order, attempt: Attempt) -> _Refusal | None:
         failures = self._reader.rpc.provider.failures
         try:
-            self._request("eth_sendRawTransaction", ["0x" + order.attempts[-1].raw.hex()])
+            self._request("eth_sendRawTransaction", ["0x" + attempt.raw.hex()])
         except RequestRefused as error:
             try:
-                known = self._is_known(order)
+                refusal = _Refusal(str(error), has=self._is_known(order))
             except ChainUnavailable:
                 return None
-            return None if known else _Refusal(str(error), self._reader.rpc.provider.failures == failures)
+            certain = self._reader.rpc.provider.failures == failures
+            return replace(refusal, certain=certain, has=refusal.has or refusal.says(IS_THERE))
         except ChainUnavailable:
             pass  # it is on disk; wait() and recover() send it again
         return None
@@ -292,10 +319,17 @@ class Sender:
     def _is_on_chain_or_waits(self, attempt: Attempt) -> bool:
         return self._request("eth_getTransactionByHash", ["0x" + attempt.hash.hex()]) is not None
 
-    def _why_not_taken(self, order: Order, message: str) -> str:
-        if "insufficient funds" in message.lower():
-            return f"{self._account.address} cannot pay the gas to {order.call.what}. Send it some of the chain's coin."
-        return f"The chain does not take the transaction to {order.call.what}: {message}"
+    def _why_not_taken(self, order: Order, refusal: _Refusal) -> str:
+        what = order.call.what
+        if refusal.says(COIN_IS_SHORT):
+            return f"{self._account.address} cannot pay the gas to {what}. Send it some of the chain's coin."
+        if refusal.says(FEE_IS_TOO_LOW):
+            gwei = order.attempts[-1].fees.max_wei / WEI_PER_GWEI
+            return (
+                f"The node wants more than {gwei:g} gwei for a unit of gas to {what} ({refusal.message}): its pool is "
+                "full, or it asks for a least tip. Try again later, or use another RPC address."
+            )
+        return f"The chain does not take the transaction to {what}: {refusal.message}"
 
     # --- waiting -------------------------------------------------------------------------------------------------
 
@@ -367,12 +401,19 @@ class Sender:
         follow = self._follows.get(order.id)
         if follow is None:
             follow = self._follows[order.id] = _Follow(now + self._stall_after_s, now)
-        if now >= follow.bump_at and order.bumps < MAX_BUMPS and self._is_known(order):
+        if now >= follow.bump_at and order.bumps < MAX_BUMPS and self._would_gain(order, follow):
             follow.bump_at = now + self._stall_after_s
             self._bump(order)
         elif now >= follow.resend_at:
             follow.resend_at = now + RESEND_AFTER_S
             self._deliver(order)
+
+    def _would_gain(self, order: Order, follow: _Follow) -> bool:
+        """Whether higher fees help. Not what the account cannot pay as it is, nor what a node does not take anyway."""
+        refusal = follow.refusal
+        if refusal is not None and refusal.says(COIN_IS_SHORT):
+            return False
+        return (refusal is not None and refusal.says(FEE_IS_TOO_LOW)) or self._is_known(order)
 
     def _bump(self, order: Order) -> None:
         last, now = order.attempts[-1].fees, self._current_fees()
@@ -448,6 +489,8 @@ class _Follow:
 
     bump_at: float
     resend_at: float
+    refusal: _Refusal | None = None
+    """What was last said against its newest attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,7 +498,14 @@ class _Refusal:
     """Why a node does not take a transaction. `certain`: no other node was asked, so none can have it."""
 
     message: str
-    certain: bool
+    has: bool
+    """The node has this attempt or another of the order."""
+    certain: bool = False
+
+    def says(self, words: tuple[str, ...]) -> bool:
+        """Whether one of these words is in the message."""
+        text = self.message.lower()
+        return any(one in text for one in words) and not (words is FEE_IS_TOO_LOW and self.says(NONCE_IS_TAKEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,8 +538,3 @@ def _result(answer: Any) -> int | bytes:
 
 def _bumped(fee_wei: int) -> int:
     return -(-fee_wei * BUMP[0] // BUMP[1])
-
-
-def _nonce_is_taken(message: str) -> bool:
-    text = message.lower()
-    return any(words in text for words in ("nonce too low", "underpriced", "already known", "already imported"))
