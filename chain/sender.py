@@ -45,6 +45,8 @@ RECHECK_BLOCKS = 64
 """A chain that goes back behind its final block all the same is noticed that far, and what it lost is sent again."""
 GAS_RESERVE = (5, 4)
 """Gas limit = estimate x 5/4: the state may change until the transaction is mined."""
+UNKNOWN_GAS = 300_000
+"""More than a later step of a command takes; it is known only once the step before is in a block, at some nodes."""
 FORCED_GAS = 2_000_000
 """Gas limit of a transaction that is sent although it will fail: there is no estimate."""
 BUMP = (9, 8)
@@ -160,6 +162,15 @@ class Sender:
         fees = self._current_fees()
         return (fees.max_wei - fees.tip_wei) // 2 + fees.tip_wei
 
+    def reserve_wei(self, gas: Sequence[int | None]) -> int:
+        """The coin that must be there for transactions of so much gas to be taken, one after the other.
+
+        Nodes want the whole gas limit at the highest fee, of which most transactions use a third. None is a
+        transaction that could not be simulated yet.
+        """
+        limits = (_limit(UNKNOWN_GAS if one is None else one) for one in gas)
+        return sum(limits) * self._current_fees().max_wei
+
     def coin_wei(self) -> int:
         """The chain's own coin this account holds."""
         return self._quantity("eth_getBalance", [self._account.address, "latest"])
@@ -181,7 +192,7 @@ class Sender:
 
     def _gas(self, call: Call, force: bool) -> int:
         try:
-            return self.simulate(call) * GAS_RESERVE[0] // GAS_RESERVE[1]
+            return _limit(self.simulate(call))
         except ContractRefused:
             if not force:
                 raise
@@ -534,6 +545,10 @@ def _result(answer: Any) -> int | bytes:
     if int(answer["status"], 16) == 1:
         return int(answer["gasUsed"], 16)
     return octets("eth_simulateV1", (answer.get("error") or {}).get("data") or answer.get("returnData") or "0x")
+
+
+def _limit(gas: int) -> int:
+    return gas * GAS_RESERVE[0] // GAS_RESERVE[1]
 
 
 def _bumped(fee_wei: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from chain.calls import Call
-from chain.errors import ContractRefused, TransactionFailed
+from chain.errors import ChainError
 from chain.key_files import load_key
 from chain.network import NetworkFile, checksum, load
 from chain.reader import ChainReader
@@ -131,7 +131,7 @@ def carry_out(session: Session, intent: Intent) -> Outcome:
     if not session.options.dry_run:
         try:
             _send(session, outcome.steps)
-        except (Stop, ContractRefused, TransactionFailed):
+        except (Stop, ChainError):
             _print_failed(session, intent, outcome)
             raise
     return outcome
@@ -147,15 +147,24 @@ def _refuse_what_fails(session: Session, intent: Intent, outcome: Outcome) -> No
     if session.options.force:
         return
     problem = next((str(one.simulated.refusal) for one in outcome.steps if one.simulated.refusal), None)
-    cost, coin = outcome.gas * outcome.gas_price_wei, session.sender.coin_wei()
-    if problem is None and coin < cost:
-        problem = (
-            f"{checksum(session.account)} holds {coin_text(coin)} and this takes about {coin_text(cost)}. "
-            "Send it some, or let another key send this."
-        )
+    if problem is None:
+        problem = _want_of_coin(session, outcome)
     if problem is not None:
         _print_failed(session, intent, outcome)
         raise Stop(f"{problem} Nothing was sent.", FAILED)
+
+
+def _want_of_coin(session: Session, outcome: Outcome) -> str | None:
+    """Why no node would take all the steps: each must be payable in full at its highest fee, whatever it then costs."""
+    held = session.sender.coin_wei()
+    needed = session.sender.reserve_wei([step.simulated.gas for step in outcome.steps])
+    if held >= needed:
+        return None
+    return (
+        f"{checksum(session.account)} holds {coin_text(held)} and this takes about "
+        f"{coin_text(outcome.gas * outcome.gas_price_wei)}, but nodes want {coin_text(needed)} to be there in case "
+        "fees rise. Send it some, or let another key send this."
+    )
 
 
 def _print_failed(session: Session, intent: Intent, outcome: Outcome) -> None:
