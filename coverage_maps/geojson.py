@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ MAX_POLYGONS = 5_000
 MAX_LONGITUDE_DEG = 540
 MAX_SHOWN_DIGITS = 40
 CONTAINERS = {"Feature": "geometry", "FeatureCollection": "features", "GeometryCollection": "geometries"}
+Ring = list[tuple[float, float]]
 WANTED = "a Polygon, MultiPolygon, Feature, FeatureCollection or GeometryCollection"
 
 
@@ -39,10 +40,9 @@ def read_area(data: bytes) -> BaseGeometry:
     except ValueError as error:
         raise GeoJsonError("This holds a number with too many digits; degrees need no more than ten.") from error
     polygons: list[Polygon] = []
-    for found in _polygons(tree, "the file"):
+    for rings in _bounded(_outlines(tree, "the file")):
+        found = Polygon(rings[0], rings[1:])
         polygons.append(_near(found, polygons[0]) if polygons else found)
-        if len(polygons) > MAX_POLYGONS or sum(map(shapely.get_num_coordinates, polygons)) > MAX_POINTS:
-            raise GeoJsonError(f"The area has more than {MAX_POINTS} points; simplify the outline first.")
     if not polygons:
         raise GeoJsonError(f"There is no area in the file; it should hold {WANTED}.")
     area = shapely.union_all([_only_polygons(shapely.make_valid(one)) for one in polygons])
@@ -51,18 +51,30 @@ def read_area(data: bytes) -> BaseGeometry:
     return area
 
 
-def _polygons(tree: Any, where: str) -> Iterator[Polygon]:
-    """Every polygon below a node, with the path for errors; an explicit stack, so that depth is no danger."""
+def _bounded(outlines: Iterable[list[Ring]]) -> Iterator[list[Ring]]:
+    """The outlines as they are; GeoJsonError as soon as they are too many or have too many points."""
+    points = 0
+    for number, rings in enumerate(outlines, 1):
+        points += sum(map(len, rings))
+        if points > MAX_POINTS:
+            raise GeoJsonError(f"The area has more than {MAX_POINTS} points; simplify the outline first.")
+        if number > MAX_POLYGONS:
+            raise GeoJsonError(f"The area has more than {MAX_POLYGONS} polygons; simplify the outline first.")
+        yield rings
+
+
+def _outlines(tree: Any, where: str) -> Iterator[list[Ring]]:
+    """Rings of every polygon below a node, with the path for errors; an explicit stack: depth is no danger."""
     stack = [(tree, where)]
     while stack:
         node, path = stack.pop()
         kind = str(node.get("type")) if isinstance(node, dict) else "something else"
         if kind == "Polygon":
-            yield _polygon(node.get("coordinates"), f"{path}.coordinates")
+            yield _rings(node.get("coordinates"), f"{path}.coordinates")
         elif kind == "MultiPolygon":
             parts = _list(node.get("coordinates"), f"{path}.coordinates")
             for place, part in enumerate(parts):
-                yield _polygon(part, f"{path}.coordinates[{place}]")
+                yield _rings(part, f"{path}.coordinates[{place}]")
         elif kind == "Feature":
             stack.append((node.get("geometry"), f"{path}.geometry"))
         elif kind in CONTAINERS:
@@ -73,15 +85,15 @@ def _polygons(tree: Any, where: str) -> Iterator[Polygon]:
             raise GeoJsonError(f"{_capital(path)} should be {WANTED}, but is {kind[:60]}.")
 
 
-def _polygon(rings: Any, where: str) -> Polygon:
+def _rings(rings: Any, where: str) -> list[Ring]:
+    """A polygon's outline and its holes, on one turn of the globe."""
     lines = [_ring(ring, f"{where}[{place}]") for place, ring in enumerate(_list(rings, where))]
     if not lines:
         raise GeoJsonError(f"{_capital(where)} has no ring.")
-    shell, holes = lines[0], [_turned_ring(hole, lines[0][0][0]) for hole in lines[1:]]
-    return Polygon(shell, holes)
+    return [lines[0], *(_turned_ring(hole, lines[0][0][0]) for hole in lines[1:])]
 
 
-def _ring(ring: Any, where: str) -> list[tuple[float, float]]:
+def _ring(ring: Any, where: str) -> Ring:
     points = [_point(point, f"{where}[{place}]") for place, point in enumerate(_list(ring, where))]
     if len(points) < 4:
         raise GeoJsonError(
@@ -112,7 +124,7 @@ def _list(value: Any, where: str) -> list[Any]:
     return value
 
 
-def _turned_ring(ring: list[tuple[float, float]], near: float) -> list[tuple[float, float]]:
+def _turned_ring(ring: Ring, near: float) -> Ring:
     turn = unwrapped([near, ring[0][0]])[1] - ring[0][0]
     return [(longitude + turn, latitude) for longitude, latitude in ring]
 

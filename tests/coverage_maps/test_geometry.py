@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import h3.api.basic_int as h3
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon, box
 
-from coverage_maps import geometry
+from coverage_maps import geojson, geometry
 from coverage_maps.geojson import GeoJsonError, read_area
 from coverage_maps.geometry import AreaTooLargeError, Plane, area_coverage, cell_area_km2
 from protocol import geo
@@ -244,6 +245,30 @@ def test_an_outline_around_a_pole_is_refused():
 def test_an_outline_without_an_inside_is_refused():
     with pytest.raises(GeoJsonError, match="encloses nothing"):
         read(polygon((0, 0), (1, 1), (2, 2)))
+
+
+def small_squares(count: int) -> bytes:
+    squares = [box(x, y, x + 0.005, y + 0.005) for x, y in ((n % 100 / 100, n // 100 / 100) for n in range(count))]
+    return shapely.to_geojson(shapely.multipolygons(squares)).encode()
+
+
+def test_many_polygons_are_read_in_a_time_that_grows_with_their_number():
+    data = small_squares(geojson.MAX_POLYGONS)
+    before_s = time.process_time()
+    assert read_area(data).area == pytest.approx(geojson.MAX_POLYGONS * 0.005**2)
+    assert time.process_time() - before_s < 5, "it takes half a second; counting all points each time took 28"
+
+
+def test_too_many_polygons_are_refused():
+    with pytest.raises(GeoJsonError, match="more than 5000 polygons"):
+        read_area(small_squares(geojson.MAX_POLYGONS + 1))
+
+
+def test_too_many_points_are_refused_before_a_shape_is_made_of_them(monkeypatch):
+    monkeypatch.setattr(geojson, "MAX_POINTS", 9)
+    monkeypatch.setattr(geojson, "Polygon", None)
+    with pytest.raises(GeoJsonError, match="more than 9 points"):
+        read(polygon(*((0.1 * number, number % 2) for number in range(9))))
 
 
 def test_a_large_file_is_refused_unread():
