@@ -51,13 +51,15 @@ class MapFacts:
         self._asking = asyncio.ensure_future(self._ask(map_url, hotspot_id))
 
     async def _ask(self, map_url: str, hotspot_id: str) -> None:
-        told = await asyncio.to_thread(map_facts.hotspot, map_url, hotspot_id)
-        if isinstance(told, MapSilent):
-            self.problem = told.sentence
-        else:
-            self.told, self.problem = told, ""
-        pause_ms = MAP_RETRY_MS if self.problem else MAP_KEPT_MS
-        self._again_at_ms, self._asking = self._clock.monotonic_ms() + pause_ms, None
+        pause_ms = MAP_RETRY_MS
+        try:
+            told = await asyncio.to_thread(map_facts.hotspot, map_url, hotspot_id)
+            if isinstance(told, MapSilent):
+                self.problem = told.sentence
+            else:
+                self.told, self.problem, pause_ms = told, "", MAP_KEPT_MS
+        finally:  # whatever happens, it is asked again
+            self._again_at_ms, self._asking = self._clock.monotonic_ms() + pause_ms, None
 
 
 class Page:
