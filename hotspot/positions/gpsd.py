@@ -60,7 +60,7 @@ class Gpsd:
                 reader, writer = await asyncio.open_connection(
                     self._endpoint.host, self._endpoint.port, limit=MAX_LINE_BYTES
                 )
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, ValueError):  # the last: a host that can be no name
             told(Trouble.UNREACHABLE)
             return False
         heard = False

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from hotspot.config import Config
+from hotspot.config import Config, Endpoint
 from hotspot.counters import Counters
 from hotspot.positions import Mapper, Nowhere
 from hotspot.positions.fix import Fix, NoFix, Trouble
@@ -167,3 +167,15 @@ def test_a_line_that_makes_no_sense_is_a_reason(line: bytes) -> None:
 
 def test_keeps_every_digit_gpsd_gave() -> None:
     assert read_line(b'{"class":"TPV","mode":2,"lat":48.398412345678901,"lon":9.991512345678901}', None) == Fix(*ULM)
+
+
+def test_a_host_that_can_be_no_name_is_unreachable() -> None:
+    async def scene() -> None:
+        told: list[Fix | NoFix | Trouble] = []
+        task = asyncio.ensure_future(Gpsd(Endpoint("a..b", 2_947), None, ManualClock()).run(told.append))
+        await until(lambda: told)
+        assert told == [Trouble.UNREACHABLE]
+        task.cancel()
+        await asyncio.wait({task})
+
+    asyncio.run(scene())
