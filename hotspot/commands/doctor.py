@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hotspot.commands.shared import FINDINGS, directory_option, json_option, network_option, network_source, print_json
+from hotspot.commands.shared import FINDINGS, NETWORK_FILE, directory_option, json_option, network_option, print_json
 
 
 @click.command()
@@ -23,7 +23,7 @@ def doctor(network: str | None, directory: Path, as_json: bool) -> None:
 
     from hotspot.doctor.examine import examine
 
-    found = examine(directory, network_source(network, directory))
+    found = examine(directory, network, NETWORK_FILE)
     if as_json:
         print_json({"running": found.is_running, "findings": [asdict(one) for one in found.findings]})
     else:

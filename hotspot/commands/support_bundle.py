@@ -10,11 +10,11 @@ import click
 
 from hotspot.commands.shared import (
     FAILED,
+    NETWORK_FILE,
     directory_option,
     end,
     json_option,
     network_option,
-    network_source,
     print_json,
 )
 
@@ -31,7 +31,7 @@ def support_bundle(network: str | None, directory: Path, out: Path | None, as_js
 
     now_s = int(time.time())
     path = out or Path(time.strftime("farfield-support-%Y%m%d-%H%M%S.tar.gz", time.gmtime(now_s)))
-    files = _files(directory, network_source(network, directory))
+    files = _files(directory, network)
     try:
         write_whole(path, support.pack(files, now_s), mode=0o600)
     except support.LeakError as error:
@@ -45,7 +45,7 @@ def support_bundle(network: str | None, directory: Path, out: Path | None, as_js
         click.echo("Keys, passphrases and passwords in addresses are not in it; look at it before you send it.")
 
 
-def _files(directory: Path, source: str | None) -> dict[str, Any]:
+def _files(directory: Path, network: str | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     from hotspot.config import CONFIG_FILE
@@ -57,7 +57,7 @@ def _files(directory: Path, source: str | None) -> dict[str, Any]:
     settings = directory / CONFIG_FILE
     if settings.is_file():
         files["settings.json"] = support.settings_without_secrets(settings.read_text("utf-8", "replace"))
-    found = examine(directory, source)
+    found = examine(directory, network, NETWORK_FILE)
     files["doctor.json"] = support.tree_without_secrets([asdict(one) for one in found.findings])
     try:
         files["status.json"] = support.tree_without_secrets(ask(directory))

@@ -26,9 +26,13 @@ class Examination:
         return any(one.level is Level.PROBLEM for one in self.findings)
 
 
-def examine(directory: Path, source: str | None) -> Examination:
-    """Examines the hotspot of a directory; `source` is its network's file or address, if it has one."""
+def examine(directory: Path, given: str | None, usual: str) -> Examination:
+    """Examines the hotspot of a directory.
+
+    `given`: its network's file or address; None: what hotspot.toml names, or the file `usual` where there is one.
+    """
     config, found = machine.settings(directory, os.environ)
+    is_readable = not found
     hotspot_id, key_findings = machine.key(directory)
     found += key_findings
     eui = config.transmit_forwarder.hex() if config.transmit_forwarder else None
@@ -37,22 +41,25 @@ def examine(directory: Path, source: str | None) -> Examination:
     except NotRunningError:
         answer = None
         ports = [] if config.wifi_bridge or config.wifi_scan else machine.port(config.listen)
-        found += [finding("not_running", directory=directory.resolve()), *ports, *machine.gps(config)]
+        found += [finding("not_running", directory=directory.resolve()), *ports, *machine.gps(config, directory)]
     else:
         found += running.find(answer)
     found += [*machine.disk(directory), *machine.forwarder_configs(config, eui)]
-    file = None
-    if source is None:
-        found.append(finding("network_missing"))
-    else:
-        try:
-            file = load(source)
-        except NetworkFileError as error:
-            found.append(finding("network_invalid", problem=str(error)))
+    file, network_findings = _network(given or config.network or (usual if Path(usual).exists() else None))
+    found += [one for one in network_findings if is_readable or one.code != "network_missing"]
     if file is not None:
         found += [*network.find(file, config, hotspot_id), *stakes.find(file, config.validators)]
     found += machine.clock(_addresses(file))
     return Examination(_sorted(found), answer is not None)
+
+
+def _network(source: str | None) -> tuple[NetworkFile | None, list[Finding]]:
+    if source is None:
+        return None, [finding("network_missing")]
+    try:
+        return load(source), []
+    except NetworkFileError as error:
+        return None, [finding("network_invalid", problem=str(error))]
 
 
 def _addresses(file: NetworkFile | None) -> list[str]:

@@ -36,6 +36,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Port {listen} (UDP) is used by another program, so no packet forwarder is heard.",
         "Stop that program (another packet-forwarder server, a second hotspot?) or choose another `listen`.",
     ),
+    "listen_unusable": (
+        "This machine cannot listen on {listen} ({problem}), so no packet forwarder is heard.",
+        "Set `listen` to an address this machine has, or to 0.0.0.0 and a port for all of them.",
+    ),
     "disk_full": (
         "Only {free_mb} MB are left where reports are stored.",
         "Free some space: without it no beacon is sent, because its report could not be kept.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import errno
+import http.client
 import os
 import shutil
 import socket
@@ -14,10 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hotspot import config as configs
+from hotspot.clock import SystemClock
 from hotspot.config import Config, Endpoint
 from hotspot.doctor import forwarder_file
 from hotspot.doctor.findings import Finding, finding
 from hotspot.doctor.running import MAX_CLOCK_OFFSET_MS, clock_off
+from hotspot.positions.fix import Fix, NoFix, Receiver, Trouble
+from hotspot.positions.mapper import receiver_of
 
 LEAST_FREE_BYTES = 50_000_000
 HTTP_TIMEOUT_S = 3
@@ -52,8 +58,13 @@ def port(listen: Endpoint) -> Iterator[Finding]:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.bind((listen.host, listen.port))
-    except OSError:
-        yield finding("port_taken", listen=listen)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            yield finding("port_taken", listen=listen)
+        else:
+            yield finding("listen_unusable", listen=listen, problem=error.strerror or error)
+    except ValueError:  # a host that can be no name
+        yield finding("listen_unusable", listen=listen, problem="that is no address")
 
 
 def disk(directory: Path) -> Iterator[Finding]:
@@ -66,19 +77,58 @@ def disk(directory: Path) -> Iterator[Finding]:
         yield finding("disk_full", free_mb=free_bytes // 1_000_000)
 
 
-def gps(config: Config) -> Iterator[Finding]:
-    """Whether gpsd can be reached; only while no hotspot runs here."""
-    if config.gpsd is None:
+def gps(config: Config, directory: Path) -> Iterator[Finding]:
+    """Whether the source of positions can be read; only while no hotspot runs here."""
+    receiver = receiver_of(config, directory, SystemClock())
+    if receiver is None:
         return
+    if config.gpsd is not None:
+        problem = _gpsd_problem(config.gpsd)
+    else:
+        place = config.nmea or config.gpx
+        problem = (place and _open_problem(directory / place)) or asyncio.run(
+            _reading_problem(receiver, may_be_silent=config.termux)
+        )
+    if problem:
+        yield finding("gps_unreadable", source=receiver.name, problem=problem)
+
+
+def _gpsd_problem(endpoint: Endpoint) -> str:
     try:
-        with socket.create_connection((config.gpsd.host, config.gpsd.port), timeout=GPS_TIMEOUT_S) as connection:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=GPS_TIMEOUT_S) as connection:
             connection.settimeout(GPS_TIMEOUT_S)
             greeting = connection.recv(4_096)
     except OSError as error:
-        yield finding("gps_unreadable", source=config.gpsd, problem=error.strerror or "it does not answer")
-        return
-    if b'"VERSION"' not in greeting:
-        yield finding("gps_unreadable", source=config.gpsd, problem="what answers there is no gpsd")
+        return error.strerror or "it does not answer"
+    except ValueError:  # a host that can be no name
+        return f"{endpoint.host} is no address"
+    return "" if b'"VERSION"' in greeting else "what answers there is no gpsd"
+
+
+def _open_problem(path: Path) -> str:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.strerror or "it cannot be opened"
+    return ""
+
+
+async def _reading_problem(receiver: Receiver, *, may_be_silent: bool) -> str:
+    """What a receiver's first readings show; a phone may take longer for one than anybody waits."""
+    readings: asyncio.Queue[Fix | NoFix | Trouble] = asyncio.Queue()
+    running = asyncio.ensure_future(receiver.run(readings.put_nowait))
+    problem = "" if may_be_silent else "it says nothing"
+    try:
+        async with asyncio.timeout(GPS_TIMEOUT_S):
+            while (reading := await readings.get()) is NoFix.MALFORMED:
+                problem = "what it says cannot be read"
+            problem = "it does not answer" if isinstance(reading, Trouble) else ""
+    except TimeoutError:
+        pass
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+    return problem
 
 
 def forwarder_configs(config: Config, eui: str | None) -> Iterator[Finding]:
@@ -113,7 +163,7 @@ def http_offset_ms(address: str) -> int | None:
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
         error.close()
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # the last: what answers there speaks no HTTP
         return None
     after_s = time.time()
     try:

@@ -81,5 +81,6 @@ def test_a_missing_key_and_one_others_can_read_are_findings(tmp_path: Path) -> N
 
 
 def test_a_gpsd_that_is_not_there_is_a_finding() -> None:
-    found = list(machine.gps(Config(gpsd=Endpoint("127.0.0.1", 1))))
+    found = list(machine.gps(Config(gpsd=Endpoint("127.0.0.1", 1)), Path()))
     assert [one.code for one in found] == ["gps_unreadable"]
+    assert "Connection refused" in found[0].sentence
