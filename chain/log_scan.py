@@ -13,7 +13,7 @@ from chain.chunks import Chunks
 from chain.errors import ChainUnavailable, RequestRefused
 from chain.events import KNOWN, Decoder, Event
 from chain.network import checksum
-from chain.reader import ChainReader, translated
+from chain.reader import ChainReader, translated, whole
 from protocol.keys import keccak256
 
 FIRST_CHUNK_BLOCKS = 10_000
@@ -67,11 +67,11 @@ def _logs(reader: ChainReader, contract: str, topics: Sequence[Any], start: int,
     wanted = {"fromBlock": start, "toBlock": end, "address": address, "topics": list(topics)}
     eth = reader.rpc.web3.eth
     with translated("the request for its logs"):
-        return eth.get_logs(wanted)
+        return whole(eth.get_logs(wanted))
 
 
 def logs_of(reader: ChainReader, transaction_hash: bytes) -> Sequence[Any]:
     """The raw logs of a transaction in a block. ChainUnavailable."""
     eth = reader.rpc.web3.eth
     with translated("the request for a receipt"):
-        return eth.get_transaction_receipt(transaction_hash)["logs"]
+        return whole(eth.get_transaction_receipt(transaction_hash)["logs"])

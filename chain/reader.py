@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_CACHED_BLOCKS = 4_096
 MAX_CACHED_PLACES = 4_096
+LOG_FIELDS = ("address", "topics", "data", "blockNumber", "blockHash", "logIndex")
 T = TypeVar("T")
 
 
@@ -319,7 +320,7 @@ class ChainReader:
         addresses = [checksum(self.network.contracts.of(name)) for name in EMITTERS]
         eth = self.rpc.web3.eth
         with translated("the request for its logs"):
-            return eth.get_logs({"fromBlock": from_block, "toBlock": to_block, "address": addresses})
+            return whole(eth.get_logs({"fromBlock": from_block, "toBlock": to_block, "address": addresses}))
 
 
 WRONG_CHAIN = "Nothing is signed for it: correct the RPC address or the network file."
@@ -335,6 +336,13 @@ def translated(asked: str) -> Iterator[None]:
             yield
     except Web3Exception as error:
         raise RequestRefused(f"The chain does not answer as expected: {error}. It is tried again later.") from error
+
+
+def whole(logs: Sequence[Any]) -> Sequence[Any]:
+    """Logs of which each says what it is and in which block it stands; ValueError or LookupError if one does not."""
+    if any(log[name] is None for log in logs for name in LOG_FIELDS):
+        raise ValueError("a log in no block")
+    return logs
 
 
 def _block(found: Any) -> Block:

@@ -15,7 +15,7 @@ from chain.reader import ChainReader
 from chain.sender import Sender
 from tests.chain.odd_node import OddNode, odd_node
 from tests.chain.test_sender import registration
-from tests.chain.world import World
+from tests.chain.world import World, device, owner_account
 
 NO_ANSWER = "something that is no answer"
 
@@ -90,6 +90,24 @@ def test_a_scan_of_logs_is_tried_later_when_the_node_answers_null(node: OddNode,
     head = reader.head()
     node.says("eth_getLogs", result=None)
     with pytest.raises(RequestRefused, match=NO_ANSWER):
+        list(scan(reader, Registered, head))
+
+
+@pytest.mark.parametrize("missing", ["topics", "blockHash", "logIndex"])
+def test_half_a_log_is_no_log(missing: str, world: World, node: OddNode, reader: ChainReader) -> None:
+    world.register(device(1), owner_account(50))
+    head = reader.head()
+
+    def odd(_params: list[Any], go_on: Callable[[], Any]) -> Any:
+        answer = go_on()
+        for log in answer["result"]:
+            log[missing] = None
+        return answer
+
+    node.odd["eth_getLogs"] = odd
+    with pytest.raises(RequestRefused):
+        reader.logs(head, head)
+    with pytest.raises(RequestRefused):
         list(scan(reader, Registered, head))
 
 
