@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coverage_maps.importers.columns import is_receptions
 from coverage_maps.importers.files import import_file, import_rows, read_header
 from coverage_maps.importers.measurements import Imported
 from devnet.ether.places import Place, moved, place
@@ -205,7 +206,8 @@ def _home_cell(plan: TracePlan) -> int:
 
 def read_baseline(path: Path) -> Listed:
     """A baseline file: LoRa receptions by their columns, else a cellular drive test. ImportFileError says why not."""
-    radio_class = "lora" if "rx_id" in read_header(path).names else "cellular"
+    header = read_header(path)
+    radio_class = "lora" if is_receptions(header) or "rx_id" in header.names else "cellular"
     imported = import_file(path, RADIO_CLASSES[radio_class], SOURCE)
     return Listed(path.name, radio_class, imported)
 

@@ -10,7 +10,8 @@ from coverage_maps.importers.measurements import Measurement, Refusal
 from protocol.encoding import U16, sha256
 from protocol.need import CELLULAR
 
-RECEPTIONS = ("set", "frame", "time_ms", "tx_id", "tx_lat", "tx_lon", "rssi_dbm")
+RECEPTIONS = ("frame", "tx_lat", "tx_lon", "rssi_dbm")
+"""What makes a file one of receptions; `set`, `time_ms` and `tx_id` are used if they are there."""
 LATITUDE = ("lat", "latitude", "tx_lat")
 LONGITUDE = ("lon", "lng", "long", "longitude", "tx_lon")
 POWER = ("dbm", "rssi_dbm", "rssi", "signal_dbm", "signal", "signal_strength", "level", "rsrp_dbm", "rsrp")
@@ -53,10 +54,20 @@ def delimiter_of(first_line: str) -> str:
 
 
 def row_reader(header: Header, radio_class: int, source: int) -> RowReader:
-    """How to read this file's rows, by its header; HeaderError if it is neither kind of file."""
-    if all(name in header.names for name in RECEPTIONS):
-        return _receptions(header)
-    return _drive_test(header, radio_class, source)
+    """How to read this file's rows, by its header; HeaderError if it has no place or no signal."""
+    if is_receptions(header):
+        frame, *needed = map(header.names.index, RECEPTIONS)
+        return _reader(header, source, *needed, device=header.find(("tx_id", *DEVICE)), frame=frame)
+    power = REFERENCE_POWER if radio_class == CELLULAR else POWER
+    latitude, longitude, signal = (header.find(aliases) for aliases in (LATITUDE, LONGITUDE, power))
+    if latitude is None or longitude is None or signal is None:
+        raise HeaderError(_what_is_missing(header, latitude, longitude, signal))
+    return _reader(header, source, latitude, longitude, signal, device=header.find(DEVICE), frame=None)
+
+
+def is_receptions(header: Header) -> bool:
+    """True for a file of receptions: several rows may tell of one frame, and the strongest counts."""
+    return all(name in header.names for name in RECEPTIONS)
 
 
 def contributor_number(source: int, text: str) -> int:
@@ -68,30 +79,12 @@ def contributor_number(source: int, text: str) -> int:
     return int.from_bytes(digest[:8], "big") or 1
 
 
-def _receptions(header: Header) -> RowReader:
-    set_, frame, time_ms, device, latitude, longitude, signal = (header.names.index(name) for name in RECEPTIONS)
-
-    def read(row: Sequence[str]) -> Measurement | Refusal:
-        found = _placed(row[latitude], row[longitude], row[signal])
-        if isinstance(found, Refusal):
-            return found
-        day = fields.day_of_ms(row[time_ms])
-        if isinstance(day, Refusal):
-            return day
-        name = row[frame].strip()
-        return Measurement(*found, day, row[device].strip(), frame=f"{row[set_]}/{name}" if name else "")
-
-    return read
-
-
-def _drive_test(header: Header, radio_class: int, source: int) -> RowReader:
-    latitude, longitude = header.find(LATITUDE), header.find(LONGITUDE)
-    signal = header.find(REFERENCE_POWER if radio_class == CELLULAR else POWER)
-    if latitude is None or longitude is None or signal is None:
-        raise HeaderError(_what_is_missing(header, latitude, longitude, signal))
-    operator, device, contributor = (header.find(aliases) for aliases in (OPERATOR, DEVICE, CONTRIBUTOR))
-    time, accuracy = header.find(TIME), header.find(ACCURACY)
-    mobile_code = (header.find(("mcc",)), header.find(("mnc", "net")))
+def _reader(
+    header: Header, source: int, latitude: int, longitude: int, signal: int, *, device: int | None, frame: int | None
+) -> RowReader:
+    """Reads rows by the columns given and those that may be there; rows that share a `frame` are one transmission."""
+    operator, contributor, time, accuracy = map(header.find, (OPERATOR, CONTRIBUTOR, TIME, ACCURACY))
+    set_, mobile_code = header.find(("set",)), (header.find(("mcc",)), header.find(("mnc", "net")))
 
     def read(row: Sequence[str]) -> Measurement | Refusal:
         found = _placed(row[latitude], row[longitude], row[signal])
@@ -103,8 +96,9 @@ def _drive_test(header: Header, radio_class: int, source: int) -> RowReader:
         if _is_inaccurate(_at(row, accuracy)):
             return Refusal.POSITION_INACCURATE
         whose = _at(row, operator) or "-".join(_at(row, place) for place in mobile_code)
-        who = _at(row, contributor)
-        return Measurement(*found, day, _at(row, device) or who, contributor_number(source, who), whose)
+        who, name = _at(row, contributor), _at(row, frame)
+        joined = f"{_at(row, set_)}/{name}" if name else ""
+        return Measurement(*found, day, _at(row, device) or who, contributor_number(source, who), whose, joined)
 
     return read
 

@@ -57,6 +57,24 @@ def test_frames_of_two_devices_with_one_number_stay_two():
     assert report_of(reception(device="a"), reception(device="b")).measurements == 2
 
 
+FEW_COLUMNS = "frame,tx_id,tx_lat,tx_lon,rx_id,rx_lat,rx_lon,rssi_dbm"
+
+
+def test_receptions_need_neither_set_nor_time_nor_transmitter():
+    lines = [f"1,truck,48.40,9.99,{receiver},48.4,9.9,{rssi}" for receiver, rssi in (("a", -120), ("b", -80))]
+    found = import_rows([FEW_COLUMNS, *lines], LORA, SOURCE)
+    assert (found.rows[0].signal_cdb, found.report.repeated_receptions) == (-8_000, 1)
+    fewer = ["frame,tx_lat,tx_lon,rssi_dbm", "1,48.40,9.99,-120", "1,48.40,9.99,-80"]
+    assert import_rows(fewer, LORA, SOURCE).rows[0].signal_cdb == -8_000
+
+
+def test_receptions_are_read_by_the_transmitters_place_and_keep_who_contributed():
+    header = "frame,lat,lon,tx_lat,tx_lon,dbm,rssi_dbm,device_id,tx_id,contributor"
+    (row,) = rows_of("1,1,1,48.40,9.99,-1,-90,phone,truck,ada", header=header)
+    assert (row.cell, row.signal_cdb) == (geo.cell_at(48.40, 9.99, 9), -9_000)
+    assert row.contributor != 0
+
+
 def test_rows_without_a_frame_stand_alone():
     assert report_of(reception(frame=""), reception(frame="")).measurements == 2
 
