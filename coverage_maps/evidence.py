@@ -49,12 +49,18 @@ class EvidenceStore:
                 self._keep(digest, found)
                 return found
             said.append(found.sentence if isinstance(found, Problem) else "a validator sent other bytes")
+            self._put_last(source)
         return Problem("; ".join(said) or "the network file names no validator", missing=True)
 
     def _prefer(self, source: BlobSource) -> None:
         """Whoever had the last blob is asked first for the next one."""
         self._sources.remove(source)
         self._sources.insert(0, source)
+
+    def _put_last(self, source: BlobSource) -> None:
+        """Whoever did not give a blob is asked last for the next ones: one that is slow costs its time only once."""
+        self._sources.remove(source)
+        self._sources.append(source)
 
     # --- the disk ---------------------------------------------------------------------------------------------------
 

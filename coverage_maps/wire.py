@@ -5,6 +5,8 @@ Answers are checked before they are believed; a validator's fault is a `Problem`
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,10 @@ from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_MESSAGE_BYTES, MAX_SEGMENT
 from protos.farfield.v1 import peer_pb2, peer_pb2_grpc
 
 CALL_TIMEOUT_S = 5.0
+BLOB_TIMEOUT_S = 30.0
+LEAST_BYTES_PER_S = 1024 * 1024
+"""A blob may take so many seconds, and another one for each such part that has arrived; a validator that sends more
+slowly is given up as soon as it falls behind, and must not hold up the map."""
 MAX_BLOB_BYTES = MAX_SEGMENT_BYTES
 MAX_SENTENCE = 500
 OPTIONS = (
@@ -38,8 +44,10 @@ class PeerStatus:
 class Peer:
     """One validator's public service."""
 
-    def __init__(self, endpoint: str, timeout_s: float = CALL_TIMEOUT_S) -> None:
-        self.endpoint, self._timeout_s = endpoint, timeout_s
+    def __init__(
+        self, endpoint: str, timeout_s: float = CALL_TIMEOUT_S, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.endpoint, self._timeout_s, self._now_s = endpoint, timeout_s, now_s
         self._channel = grpc.insecure_channel(endpoint, options=OPTIONS)
         self._stub = peer_pb2_grpc.PeerStub(self._channel)
 
@@ -56,9 +64,12 @@ class Peer:
 
     def blob(self, digest: bytes) -> bytes | Problem:
         """The blob with this sha256, piece by piece, checked as a whole."""
-        data = bytearray()
+        data, started_s = bytearray(), self._now_s()
         for _ in range(MAX_BLOB_BYTES // MAX_BLOB_CHUNK_BYTES + 1):
-            reply = self._call(self._stub.GetBlob, peer_pb2.GetBlobRequest(sha256=digest, offset=len(data)))
+            left_s = started_s + BLOB_TIMEOUT_S + len(data) / LEAST_BYTES_PER_S - self._now_s()
+            if left_s <= 0:
+                return self._problem("sends the blob too slowly")
+            reply = self._call(self._stub.GetBlob, peer_pb2.GetBlobRequest(sha256=digest, offset=len(data)), left_s)
             if isinstance(reply, Problem):
                 return reply
             if reply.total_bytes > MAX_BLOB_BYTES or len(data) + len(reply.data) > reply.total_bytes:
@@ -71,9 +82,9 @@ class Peer:
                 return self._problem("stopped in the middle of the blob")
         return self._problem("sent the blob in too many pieces")
 
-    def _call(self, method: Any, request: Any) -> Any:
+    def _call(self, method: Any, request: Any, most_s: float = float("inf")) -> Any:
         try:
-            return method(request, timeout=self._timeout_s)
+            return method(request, timeout=min(self._timeout_s, most_s))
         except grpc.RpcError as error:
             code = error.code()
             if code is grpc.StatusCode.NOT_FOUND:

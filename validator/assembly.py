@@ -11,8 +11,10 @@ from protocol.encoding import Network, sha256
 from protocol.epoch import EpochInputs, EpochResult, decode_summary, settle
 from protocol.evidence import CountedManifest
 from protocol.ids import Address, HotspotId
+from protocol.limits import MAX_MANIFEST_BYTES
 from protocol.manifest import Manifest, decode_manifest, segment_problem
 from protocol.need import NeedMap, decode_map
+from protocol.records import SEGMENT_ROWS
 from protocol.registry import Registered
 from protocol.state import State, decode_state, genesis_state
 from protocol.verdicts import Engine
@@ -138,7 +140,7 @@ def _chain_facts(chain: ChainView, epoch: int) -> _ChainFacts | None:
 
 async def counted_manifest(post: Post, network: Network, blobs: Blobs) -> CountedManifest:
     """A certified manifest with its segments; NotYetError while a blob is missing."""
-    data = await blobs.get(post.manifest_hash)
+    data = await blobs.get(post.manifest_hash, most_bytes=MAX_MANIFEST_BYTES)
     if data is None:
         raise NotYetError(f"the manifest {post.manifest_hash.hex()[:16]}... of epoch {post.epoch} is missing")
     manifest = await asyncio.to_thread(decode_manifest, data)
@@ -146,7 +148,8 @@ async def counted_manifest(post: Post, network: Network, blobs: Blobs) -> Counte
         raise BrokenEvidenceError(f"the certified manifest {post.manifest_hash.hex()[:16]}... is not canonical")
     segments = []
     for reference in manifest.segments:
-        segment = await blobs.get(reference.digest)
+        most_bytes = reference.rows * SEGMENT_ROWS[reference.kind].width()
+        segment = await blobs.get(reference.digest, most_bytes=most_bytes)
         if segment is None:
             raise NotYetError(f"the segment {reference.digest.hex()[:16]}... of epoch {post.epoch} is missing")
         problem = await asyncio.to_thread(segment_problem, reference.kind, segment, network, post.epoch)

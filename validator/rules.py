@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from protocol.encoding import sha256
+from protocol.limits import MAX_SEGMENT_BYTES
 from protocol.need import NeedSource, decode_baseline
 from protocol.parameters import ParameterError, Parameters, params_hash, parse
 from protocol.regions import RegionMap, region_map
@@ -19,9 +20,9 @@ class RulesError(Exception):
 
 
 class Blobs(Protocol):
-    """Gives the bytes with a sha256, from wherever they are; None if nobody has them."""
+    """Gives the bytes with a sha256, from wherever they are; None if nobody has them within `most_bytes`."""
 
-    async def get(self, digest: bytes) -> bytes | None: ...
+    async def get(self, digest: bytes, *, most_bytes: int = MAX_SEGMENT_BYTES) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,20 @@ class BlobSource:
         known = await asyncio.to_thread(self.store.get, digest)
         if known is not None:
             return known
-        for peer in [*([first] if first else []), *self._peers]:
+        for peer in self._order(first):
             data = await peer.fetch(digest, most_bytes)
             if data is not None:
                 await asyncio.to_thread(self.store.put, data)
                 return data
+            self._put_last(peer)
         return None
+
+    def _order(self, first: BlobPeer | None) -> list[BlobPeer]:
+        """Everybody once."""
+        return [*([first] if first else []), *(peer for peer in self._peers if peer is not first)]
+
+    def _put_last(self, peer: BlobPeer) -> None:
+        """Whoever did not give a blob is asked last for the next ones: one that is slow costs its time only once."""
+        if peer in self._peers:
+            self._peers.remove(peer)
+            self._peers.append(peer)

@@ -57,7 +57,7 @@ MAX_IDLE_ROUNDS = 1_000
 class Listed:
     """The devnet's listed files."""
 
-    async def get(self, digest: bytes) -> bytes | None:
+    async def get(self, digest: bytes, *, most_bytes: int = MAX_SEGMENT_BYTES) -> bytes | None:
         return CELLS_FILE
 
 

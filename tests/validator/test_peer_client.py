@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import grpc
 import pytest
 
 from protocol.encoding import sha256
-from protocol.limits import MAX_BLOB_CHUNK_BYTES
+from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_SEGMENT_BYTES
 from protos.farfield.v1 import peer_pb2 as messages
 from protos.farfield.v1.peer_pb2_grpc import PeerServicer, add_PeerServicer_to_server
 from tests.validator.nodes import LocalNetwork, owner_of, run, start_ms
@@ -43,13 +44,23 @@ class BentPeer(PeerServicer):
         return self.answers["root"]
 
 
+class Seconds:
+    """A clock in seconds that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.time_s = 0.0
+
+    def __call__(self) -> float:
+        return self.time_s
+
+
 @asynccontextmanager
-async def client_of(servicer: PeerServicer) -> AsyncIterator[PeerClient]:
+async def client_of(servicer: PeerServicer, now_s: Callable[[], float] = time.monotonic) -> AsyncIterator[PeerClient]:
     server = grpc.aio.server()
     add_PeerServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    client = PeerClient(owner_of(2), f"127.0.0.1:{port}", "validator 2")
+    client = PeerClient(owner_of(2), f"127.0.0.1:{port}", "validator 2", now_s)
     try:
         yield client
     finally:
@@ -150,6 +161,38 @@ def test_a_peer_that_sends_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatc
         async with client_of(BentPeer(blob=piece)) as client:
             assert await client.fetch(bytes(32)) is None
             stuck.set()
+
+    run(test)
+
+
+def paced(data: bytes, clock: Seconds, chunk_s: float) -> BentPeer:
+    """Serves a blob in full chunks, each after so many seconds, and says that it is the largest there may be."""
+
+    async def piece(offset: int) -> Any:
+        clock.time_s += chunk_s
+        return messages.GetBlobReply(data=data[offset : offset + CHUNK], total_bytes=MAX_SEGMENT_BYTES)
+
+    return BentPeer(blob=piece)
+
+
+def test_full_chunks_that_come_just_in_time_each_do_not_hold_up_an_audit() -> None:
+    async def test() -> None:
+        clock = Seconds()
+        peer = paced(bytes(100 * CHUNK), clock, client_module.CALL_TIMEOUT_S - 0.1)
+        async with client_of(peer, clock) as client:
+            assert await client.fetch(bytes(32)) is None
+        assert clock.time_s < client_module.FETCH_TIMEOUT_S + 2 * client_module.CALL_TIMEOUT_S
+
+    run(test)
+
+
+def test_a_large_blob_at_the_least_speed_arrives_however_long_it_takes() -> None:
+    async def test() -> None:
+        clock, data = Seconds(), bytes(200 * CHUNK + 1)
+        seconds_a_chunk = CHUNK / client_module.LEAST_BYTES_PER_S
+        async with client_of(paced(data, clock, 2 * seconds_a_chunk), clock) as client:
+            assert await client.fetch(sha256(data)) == data
+        assert clock.time_s > client_module.FETCH_TIMEOUT_S
 
     run(test)
 

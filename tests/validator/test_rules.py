@@ -27,7 +27,7 @@ class Kept:
         self._blobs: Mapping[bytes, bytes] = {sha256(blob): blob for blob in blobs}
         self.asked = 0
 
-    async def get(self, digest: bytes) -> bytes | None:
+    async def get(self, digest: bytes, *, most_bytes: int = 2**30) -> bytes | None:
         return self._blobs.get(digest)
 
     async def fetch(self, digest: bytes, most_bytes: int = 2**30) -> bytes | None:
@@ -137,6 +137,29 @@ def test_whoever_announced_a_blob_is_asked_first(tmp_path: Path) -> None:
         source = BlobSource(BlobStore(tmp_path, QuickDisk()), [other])
         await source.get(sha256(b"data"), first)
         assert (first.asked, other.asked) == (1, 0)
+
+    run(test)
+
+
+def test_a_peer_that_did_not_give_a_blob_is_asked_last_for_the_next_ones(tmp_path: Path) -> None:
+    """It may have been slow: that costs its time once in an audit, not with every blob."""
+
+    async def test() -> None:
+        slow, other = Kept(), Kept(b"first", b"second")
+        source = BlobSource(BlobStore(tmp_path, QuickDisk()), [slow, other])
+        for data in (b"first", b"second"):
+            assert await source.get(sha256(data)) == data
+        assert (slow.asked, other.asked) == (1, 2)
+
+    run(test)
+
+
+def test_nobody_is_asked_twice_for_one_blob(tmp_path: Path) -> None:
+    async def test() -> None:
+        announcer, other = Kept(), Kept()
+        source = BlobSource(BlobStore(tmp_path, QuickDisk()), [other, announcer])
+        assert await source.get(sha256(b"data"), announcer) is None
+        assert (announcer.asked, other.asked) == (1, 1)
 
     run(test)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -20,7 +21,8 @@ ANNOUNCE_TIMEOUT_S = 60
 MAX_SENTENCE = 200
 FETCH_TIMEOUT_S = 30
 LEAST_BYTES_PER_S = 1024 * 1024
-"""A peer that sends a large blob more slowly than this is given up: it must not hold up an epoch."""
+"""A blob may take so many seconds, and another one for each such part that has arrived: a peer that sends more slowly
+is given up as soon as it falls behind, and must not hold up an epoch or an audit."""
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -49,8 +51,8 @@ def _channel(endpoint: str) -> grpc.aio.Channel:
 class PeerClient:
     """One validator at its endpoint: HOST:PORT, with https:// before it for TLS."""
 
-    def __init__(self, owner: Address, endpoint: str, name: str) -> None:
-        self.owner, self.name, self._endpoint = owner, name, endpoint
+    def __init__(self, owner: Address, endpoint: str, name: str, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.owner, self.name, self._endpoint, self._now_s = owner, name, endpoint, now_s
         self._channel: grpc.aio.Channel | None = None
 
     @property
@@ -92,18 +94,20 @@ class PeerClient:
     async def fetch(self, digest: bytes, most_bytes: int = MAX_SEGMENT_BYTES) -> bytes | None:
         """The blob with this sha256, or None if the peer does not give it, in whole chunks and in time."""
         try:
-            async with asyncio.timeout(FETCH_TIMEOUT_S + most_bytes / LEAST_BYTES_PER_S):
-                data = await self._chunks(digest, most_bytes)
-        except (grpc.aio.AioRpcError, TimeoutError):
+            data = await self._chunks(digest, most_bytes)
+        except grpc.aio.AioRpcError:
             return None
-        return data if sha256(data) == digest else None
+        return data if data is not None and sha256(data) == digest else None
 
-    async def _chunks(self, digest: bytes, most_bytes: int) -> bytes:
-        """What the peer gives for a hash; it ends with the first chunk that is not full."""
-        data = bytearray()
+    async def _chunks(self, digest: bytes, most_bytes: int) -> bytes | None:
+        """What the peer gives for a hash; it ends with the first chunk that is not full. None if it is too slow."""
+        data, started_s = bytearray(), self._now_s()
         while True:
+            left_s = started_s + FETCH_TIMEOUT_S + len(data) / LEAST_BYTES_PER_S - self._now_s()
+            if left_s <= 0:
+                return None
             request = messages.GetBlobRequest(sha256=digest, offset=len(data))
-            reply = await self._stub.GetBlob(request, timeout=CALL_TIMEOUT_S)
+            reply = await self._stub.GetBlob(request, timeout=min(CALL_TIMEOUT_S, left_s))
             data += reply.data
             if len(reply.data) != MAX_BLOB_CHUNK_BYTES or len(data) >= min(reply.total_bytes, most_bytes):
                 return bytes(data)
