@@ -32,6 +32,8 @@ abstract contract ValidatorSet is Clock, EIP712 {
         uint24 from;
         /// First epoch in which it does not count any more; 2**24 - 1 while no end is known.
         uint24 until;
+        /// The owner's term as this key was bound.
+        uint8 term;
     }
 
     /// @notice What is known of an owner account.
@@ -46,6 +48,8 @@ abstract contract ValidatorSet is Clock, EIP712 {
         bool admitted;
         /// Whether its stake is part of genesis, which stays locked for longer.
         bool founder;
+        /// How many of its stakes have been freed or slashed, modulo 256: a stake answers for the keys of its own term.
+        uint8 term;
     }
 
     /// @dev The set in one slot. From epoch `effectiveEpoch` on, `nextId` and `stakeNext` hold; before it, the number
@@ -190,8 +194,8 @@ abstract contract ValidatorSet is Clock, EIP712 {
                 fresh && complete && token_.lockedOf(v.owner) == v.stake, BadValidator(v.owner, v.key, v.stake)
             );
             uint40 stake = uint40(v.stake / TOKEN);
-            _accounts[v.owner] = Account(v.key, stake, 0, true, true);
-            _members[v.key] = Member(v.owner, stake, 0, NO_END);
+            _accounts[v.owner] = Account(v.key, stake, 0, true, true, 0);
+            _members[v.key] = Member(v.owner, stake, 0, NO_END, 0);
             total += stake;
             emit Admitted(v.owner, true);
             emit ValidatorJoined(v.owner, v.key, v.stake, 0, 1);
@@ -223,7 +227,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
         uint40 whole = uint40(stake / TOKEN);
         uint24 next = _nextEpoch();
         (account.stake, account.since) = (whole, next);
-        _bind(account, key, Member(msg.sender, whole, next, NO_END));
+        _bind(account, key, Member(msg.sender, whole, next, NO_END, account.term));
         uint64 id = _change(0, whole);
         emit ValidatorJoined(msg.sender, key, uint128(stake), next, id);
         if (stake > locked) token.lock(msg.sender, stake - locked);
@@ -242,7 +246,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
         require(_isStaying(account.key), NotAMember(msg.sender));
         uint24 next = _nextEpoch();
         old.until = next;
-        _bind(account, newKey, Member(msg.sender, old.stake, next, NO_END));
+        _bind(account, newKey, Member(msg.sender, old.stake, next, NO_END, account.term));
         uint64 id = _change(0, 0);
         emit KeyChanged(msg.sender, newKey, next, id);
     }
@@ -255,7 +259,7 @@ abstract contract ValidatorSet is Clock, EIP712 {
         uint256 until = unlocksAt(msg.sender);
         require(until > 0, AlreadyMember(msg.sender));
         require(block.timestamp >= until, StillBonded(until));
-        (account.stake, account.founder) = (0, false);
+        _endTerm(account);
         emit StakeUnlocked(msg.sender, stake * TOKEN);
         token.unlock(msg.sender, stake * TOKEN);
     }
@@ -281,16 +285,27 @@ abstract contract ValidatorSet is Clock, EIP712 {
     }
 
     /// @dev Burns the whole stake of the owner of a key, less a tenth for the reporter, and ends its membership; it
-    /// returns only if holders admit it again. Works once, and for as long as the stake is locked.
+    /// returns only if holders admit it again. Works once, and for as long as the stake is locked: a stake of a later
+    /// term answers for nothing this key has signed.
     function _slash(address key) internal {
-        address owner = _members[key].owner;
-        uint256 stake = _accounts[owner].stake * TOKEN;
-        require(stake > 0, NothingStaked(owner));
+        Member memory member = _members[key];
+        address owner = member.owner;
         Account storage account = _accounts[owner];
-        (account.stake, account.founder, account.admitted) = (0, false, false);
+        uint256 stake = member.term == account.term ? account.stake * TOKEN : 0;
+        require(stake > 0, NothingStaked(owner));
+        _endTerm(account);
+        account.admitted = false;
         emit Admitted(owner, false);
         if (_isStaying(account.key)) _end(owner, Why.Slashed);
         token.slash(owner, stake, msg.sender, stake / 10);
+    }
+
+    /// @dev The stake is no more. A count that wraps after 256 terms, each of months, is as good as one that does not.
+    function _endTerm(Account storage account) private {
+        (account.stake, account.founder) = (0, false);
+        unchecked {
+            ++account.term;
+        }
     }
 
     /// @dev Gives an account a key nobody has used.

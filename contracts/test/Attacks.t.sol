@@ -611,6 +611,57 @@ contract StakeAttacks is Network {
         require(!epochs.accountOf(owner).admitted, "may return unasked");
     }
 
+    /// @dev Holders take a slashed validator back; what it was slashed for takes nothing more.
+    function test_evidenceIsSpentWithTheStakeItTook() public {
+        address owner = epochs.validatorOf(vm.addr(keys[0]));
+        (Roots.EpochRoot memory a, Roots.EpochRoot memory b, bytes memory sigA, bytes memory sigB) =
+            contradiction(1, 1);
+        epochs.slashEquivocation(a, b, sigA, sigB);
+        vm.prank(address(epochs));
+        token.mint(owner, 500 ether);
+        vm.prank(address(timelock));
+        epochs.admit(owner, true);
+        vm.prank(owner);
+        epochs.join(vm.addr(777), 500 ether);
+        vm.expectRevert(abi.encodeWithSelector(ValidatorSet.NothingStaked.selector, owner));
+        epochs.slashEquivocation(a, b, sigA, sigB);
+        require(token.lockedOf(owner) == 500 ether, "the new stake");
+        // What it signs with its new key, and with the one after, still costs it everything.
+        vm.prank(owner);
+        epochs.setKey(vm.addr(778));
+        (sigA, sigB) = (one(777, epochs.rootDigest(a)), one(777, epochs.rootDigest(b)));
+        epochs.slashEquivocation(a, b, sigA, sigB);
+        require(token.lockedOf(owner) == 0, "the new key");
+    }
+
+    function test_aStakeThatWasFreedAnswersForNoLaterOne() public {
+        address owner = epochs.validatorOf(vm.addr(keys[0]));
+        vm.prank(owner);
+        epochs.leave();
+        vm.warp(epochs.unlocksAt(owner));
+        vm.prank(owner);
+        epochs.unlockStake();
+        vm.prank(owner);
+        epochs.join(vm.addr(777), 1_000 ether);
+        (Roots.EpochRoot memory a, Roots.EpochRoot memory b, bytes memory sigA, bytes memory sigB) =
+            contradiction(1, 1);
+        vm.expectRevert(abi.encodeWithSelector(ValidatorSet.NothingStaked.selector, owner));
+        epochs.slashEquivocation(a, b, sigA, sigB);
+    }
+
+    /// @dev A stake that is still locked answers for the keys it had before, whoever returns with it.
+    function test_returningWithTheSameStakeDoesNotClearIt() public {
+        address owner = epochs.validatorOf(vm.addr(keys[0]));
+        vm.prank(owner);
+        epochs.leave();
+        vm.prank(owner);
+        epochs.join(vm.addr(777), 1_000 ether);
+        (Roots.EpochRoot memory a, Roots.EpochRoot memory b, bytes memory sigA, bytes memory sigB) =
+            contradiction(1, 1);
+        epochs.slashEquivocation(a, b, sigA, sigB);
+        require(token.lockedOf(owner) == 0, "the old key");
+    }
+
     function test_signingAgainForAnotherSetIsHonest() public {
         (Roots.EpochRoot memory a, Roots.EpochRoot memory b, bytes memory sigA, bytes memory sigB) =
             contradiction(1, 2);

@@ -25,6 +25,7 @@ class Member:
     stake: int
     first: int
     until: int = NO_END
+    term: int = 0
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Account:
     since: int = 0
     admitted: bool = False
     founder: bool = False
+    term: int = 0
 
 
 @dataclass
@@ -176,7 +178,7 @@ class Model:
         self.locked[owner] += stake - account.stake
         self._changed()
         account.key, account.stake, account.since = key, stake, self.epoch + 1
-        self.members[key] = Member(owner, stake, self.epoch + 1)
+        self.members[key] = Member(owner, stake, self.epoch + 1, term=self.accounts[owner].term)
         return None
 
     def leave(self, owner: str) -> str | None:
@@ -194,7 +196,7 @@ class Model:
         self._changed()
         old = self.members[self.accounts[owner].key]
         old.until = self.epoch + 1
-        self.members[key] = Member(owner, old.stake, self.epoch + 1)
+        self.members[key] = Member(owner, old.stake, self.epoch + 1, term=self.accounts[owner].term)
         self.accounts[owner].key = key
         return None
 
@@ -209,17 +211,19 @@ class Model:
             return "StillBonded"
         self.locked[owner] -= account.stake
         account.stake, account.founder = 0, False
+        account.term += 1
         return None
 
     def slash(self, key: str, reporter: str) -> str | None:
         owner = self.members[key].owner
         account = self.accounts[owner]
-        if account.stake == 0:
+        if account.stake == 0 or self.members[key].term != account.term:
             return "NothingStaked"
         stake, reward = account.stake, account.stake // 10
         if self.stays(owner):
             self.leave(owner)
         account.stake, account.founder, account.admitted = 0, False, False
+        account.term += 1
         self.locked[owner] -= stake
         self.balances[owner] -= stake
         self.balances[reporter] += reward

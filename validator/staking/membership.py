@@ -54,7 +54,7 @@ class Membership:
 
 def membership(reader: ChainReader, owner: Address) -> Membership:
     """Of an owner account."""
-    key, stake, _, admitted, _ = reader.call("Epochs", "accountOf", checksum(owner))
+    key, stake, _, admitted, *_ = reader.call("Epochs", "accountOf", checksum(owner))
     signing = Address(bytes.fromhex(key[2:]))
     return Membership(
         owner=owner,

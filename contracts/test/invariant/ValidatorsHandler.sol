@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Faults} from "../../src/Faults.sol";
 import {Roots} from "../../src/Roots.sol";
+import {ValidatorSet} from "../../src/ValidatorSet.sol";
 import {World} from "./World.sol";
 import {vm} from "../Vm.sol";
 
@@ -192,15 +193,21 @@ abstract contract ValidatorsHandler is World {
         // Every fourth time anybody's key, that of a stakeless one included.
         for (uint256 i = 0; i < bound.length && seed % 8 != 0; ++i) {
             key = bound[((seed >> 4) + i) % bound.length];
-            if (epochs.stakeOf(epochs.validatorOf(vm.addr(key))) > 0) break;
+            if (answering(key) > 0) break;
         }
         address who = epochs.validatorOf(vm.addr(key));
         return stays(who) && staying() <= LEAST_STAYING ? 0 : key;
     }
 
+    /// @dev The stake that answers for what a key signed.
+    function answering(uint256 key) private view returns (uint256) {
+        ValidatorSet.Member memory member = epochs.memberOf(vm.addr(key));
+        return member.term == epochs.accountOf(member.owner).term ? epochs.stakeOf(member.owner) : 0;
+    }
+
     function slash(uint256 key, address reporter, bytes memory call, string memory name) private {
         address who = epochs.validatorOf(vm.addr(key));
-        uint256 stake = epochs.stakeOf(who);
+        uint256 stake = answering(key);
         uint256[3] memory before = [token.balanceOf(who), token.balanceOf(reporter), token.totalSupply()];
         bool ok = attempt(reporter, address(epochs), call);
         expect(ok == (stake > 0), "I13 a fault was not punished, or punished without a stake");
