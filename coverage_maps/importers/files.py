@@ -7,6 +7,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -50,13 +51,13 @@ def _header(first: str) -> tuple[Header, str]:
 
 
 def _rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str] | None]:
-    """Rows of a CSV, None for what is not one; blank lines are no rows."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    for _ in range(MAX_ROWS):
+    """Rows of a CSV, None for what is not one; blank lines are no rows.
+
+    Each line is read by itself: a stray quote spoils its own line, and never swallows those that follow.
+    """
+    for line in islice(lines, MAX_ROWS):
         try:
-            row = next(reader)
-        except StopIteration:
-            return
+            row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error:
             yield None
             continue

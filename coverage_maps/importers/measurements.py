@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     SIGNAL_NOT_A_NUMBER = "signal is not a number"
     SIGNAL_OUT_OF_RANGE = "signal outside -200..0 dBm"
     TIME_UNREADABLE = "time cannot be read"
+    TIME_BEFORE_2000 = "time is a number before the year 2000"
 
 
 @dataclass(frozen=True, slots=True)

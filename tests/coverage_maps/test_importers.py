@@ -221,6 +221,23 @@ def test_reads_times_as_seconds_milliseconds_and_iso(time):
     assert row.day == 19_844
 
 
+@pytest.mark.parametrize("time", ["20240501", "20240501101112"])
+def test_reads_bare_digits_of_a_calendar_as_a_date(time):
+    (row,) = rows_of(f"48.4,9.99,-101,{time}", header="lat,lon,dbm,time")
+    assert row.day == 19_844
+
+
+@pytest.mark.parametrize("time", ["01052024", "99999999", "2024", "946684799", "202405011011"])
+def test_refuses_numbers_that_would_be_before_2000(time):
+    report = report_of(f"48.4,9.99,-101,{time}", header="lat,lon,dbm,time")
+    assert report.refused == {"time is a number before the year 2000": 1}
+
+
+def test_takes_the_first_second_of_2000_and_a_zero_as_undated():
+    header, lines = "lat,lon,dbm,time", ("48.4,9.99,-101,946684800", "48.4,9.99,-101,0")
+    assert {row.day for row in rows_of(*lines, header=header)} == {10_957, 0}
+
+
 def test_refuses_positions_less_exact_than_a_hundred_metres():
     report = report_of("48.4,9.99,-101,100", "48.4,9.99,-101,100.5", header="lat,lon,dbm,accuracy_m")
     assert report.refused == {"position less exact than 100 m": 1}
@@ -251,6 +268,20 @@ def test_broken_quotes_are_one_refused_row_and_the_rest_goes_on():
     report = report_of('48.4,"9.9"9,-101', "48.4,9.99,-101", header="lat,lon,dbm")
     assert report.refused == {"malformed row": 1}
     assert report.measurements == 1
+
+
+def test_a_stray_quote_spoils_its_own_line_only(tmp_path):
+    good = [f"48.4,9.99,-{100 + number % 30},x" for number in range(1_010)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["lat,lon,dbm,place", *good[:10], '48.4,9.99,-101,"Inn', *good[10:]]) + "\n")
+    report = import_file(path, LORA, SOURCE).report
+    assert (report.rows_read, report.measurements) == (1_011, 1_010)
+    assert report.refused == {"malformed row": 1}
+
+
+def test_quoted_fields_may_hold_the_delimiter_and_quotes():
+    report = report_of('48.4,9.99,-101,"Inn, ""left"""', header="lat,lon,dbm,place")
+    assert report.refused == {}
 
 
 def test_too_many_rows_are_refused(monkeypatch):
