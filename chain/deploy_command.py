@@ -195,7 +195,8 @@ def _deploy(target: str, params: Path, as_json: bool, options: Mapping[str, Any]
     _write(path, dump(network))
     shape = {"dry_run": False, **_report(plan, deployed.contracts, deployed.chain_id), "gas": deployed.gas_used}
     if not as_json:
-        click.echo("\n".join([*_lines(shape), f"{path} is written. Give it to everybody who takes part."]))
+        name = click.format_filename(path)
+        click.echo("\n".join([*_lines(shape), f"{name} is written. Give it to everybody who takes part."]))
     _check_deployed(network, params, shape if as_json else None)
 
 

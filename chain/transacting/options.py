@@ -113,8 +113,8 @@ def ends_with_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_json(shape: Any) -> None:
-    """One JSON object on stdout."""
-    click.echo(json.dumps(shape, indent=2, ensure_ascii=False))
+    """One JSON object on stdout. A file's name that is not UTF-8 stands in it as JSON escapes it."""
+    click.echo(json.dumps(shape, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8"))
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[JSON_PRINTED] = True

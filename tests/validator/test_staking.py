@@ -177,6 +177,12 @@ def test_another_key_signs_from_the_next_epoch_on(terminal: Terminal) -> None:
     assert terminal.world.call("Epochs", "keyOf", one.text).lower() == key
 
 
+def test_a_key_file_whose_name_is_not_utf8_is_told(terminal: Terminal) -> None:
+    file, _ = new_key(terminal, "\udcff")
+    told = terminal.run("validator", "set-key", "--signing-key", file, "--key", owner(terminal, 0).file)
+    assert "Restart the validator with --key-file" in told
+
+
 def test_a_key_is_never_taken_twice(terminal: Terminal) -> None:
     one = owner(terminal, 1)
     words = ("validator", "set-key", "--signing-key", signing(terminal, 1), "--key", one.file, "--json")
@@ -312,6 +318,15 @@ def test_forged_signatures_count_for_nothing(waiting: Terminal) -> None:
     file.write_text(json.dumps(tree))
     told = waiting.json("validator", "veto", "combine", file, "--out", waiting.directory / "out.json")
     assert (told["signed"], told["enough"]) == (str(STAKE), False)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_file_whose_name_is_not_utf8_is_written_and_told(waiting: Terminal, as_json: bool) -> None:
+    out = waiting.directory / "\udcff.json"
+    words = ("validator", "veto", "sign", 1, "--signing-key", signing(waiting, 0), "--out", out)
+    result = waiting.type(*words, *["--json"] * as_json)
+    assert (result.exit_code, out.exists()) == (0, True), result.exception
+    assert json.loads(result.stdout)["file"] == str(out) if as_json else "holds signatures" in result.stdout
 
 
 def test_files_against_different_roots_are_not_joined(waiting: Terminal) -> None:

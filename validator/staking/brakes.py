@@ -197,9 +197,10 @@ def _show(reader: ChainReader, network: NetworkFile, petition: Petition, *, as_j
         signers = [checksum(key) for key in sorted(stakes)]
         print_json(shape | {"signers": signers, "signed": str(signed), "total": str(total)})
         return
+    name = click.format_filename(out)
     click.echo(f"If it is sent: {petition.words}")
-    click.echo(f"{out} holds signatures of {far(signed)} of {far(total)}, by set {petition.message.set_id}.")
-    follow = f"submit {out} --key FILE" if enough else f"combine {out} OTHER... --out FILE"
+    click.echo(f"{name} holds signatures of {far(signed)} of {far(total)}, by set {petition.message.set_id}.")
+    follow = f"submit {name} --key FILE" if enough else f"combine {name} OTHER... --out FILE"
     click.echo(
         f"{'That is enough' if enough else 'More than a third is needed'}: farfield validator {petition.what} {follow}"
     )

@@ -54,7 +54,12 @@ def stake(options: Sending, amount: int, signing_key: Path) -> None:
         told = {"owner": checksum(opened.account), "key": checksum(key), "stake": str(amount)}
         intent = Intent([join(opened.network, key, amount)], words, told | {"effective_epoch": begins.number})
         outcome = carry_out(opened, intent)
-        finish(opened, intent, outcome, f"Run it: farfield validator run --key-file {signing_key} --directory DIR")
+        finish(
+            opened,
+            intent,
+            outcome,
+            f"Run it: farfield validator run --key-file {click.format_filename(signing_key)} --directory DIR",
+        )
 
 
 @click.command()
@@ -125,7 +130,12 @@ def set_key(options: Sending, signing_key: Path) -> None:
         told = {"owner": checksum(opened.account), "key": checksum(key), "effective_epoch": begins.number}
         intent = Intent([set_key_call(opened.network, key)], words, told)
         outcome = carry_out(opened, intent)
-        finish(opened, intent, outcome, f"Restart the validator with --key-file {signing_key} when that epoch begins.")
+        finish(
+            opened,
+            intent,
+            outcome,
+            f"Restart the validator with --key-file {click.format_filename(signing_key)} when that epoch begins.",
+        )
 
 
 @click.command()
