@@ -33,8 +33,15 @@ MAX_BUMPS = 10
 MAX_OPEN_ORDERS = 1_024
 MAX_NONCE_TRIES = 16
 NONCE_IS_TAKEN = ("nonce too low", "nonce is too low", "oldnonce", "replacement", "replace existing")
-IS_THERE = ("already known", "already imported", "alreadyknown", "known transaction")
-FEE_IS_TOO_LOW = ("underpriced", "below minimum", "below configured minimum", "fee too low", "feetoolow")
+IS_THERE = ("already known", "already imported", "alreadyknown")
+FEE_IS_TOO_LOW = (
+    "underpriced",
+    "below minimum",
+    "below configured minimum",
+    "fee too low",
+    "feetoolow",
+    "block base fee",
+)
 """Of the node's whole pool: "replacement transaction underpriced" is about the nonce."""
 COIN_IS_SHORT = ("insufficient funds", "insufficientfunds", "upfront cost exceeds")
 """How geth, Erigon, Nethermind, Besu and anvil put it."""
@@ -45,6 +52,8 @@ RECHECK_BLOCKS = 64
 """A chain that goes back behind its final block all the same is noticed that far, and what it lost is sent again."""
 GAS_RESERVE = (5, 4)
 """Gas limit = estimate x 5/4: the state may change until the transaction is mined."""
+REFUNDED = (5, 4)
+"""A transaction gets back a fifth of its gas at most (EIP-3529)."""
 UNKNOWN_GAS = 300_000
 """More than a later step of a command takes; it is known only once the step before is in a block, at some nodes."""
 FORCED_GAS = 2_000_000
@@ -163,13 +172,14 @@ class Sender:
         return (fees.max_wei - fees.tip_wei) // 2 + fees.tip_wei
 
     def reserve_wei(self, gas: Sequence[int | None]) -> int:
-        """The coin that must be there for transactions of so much gas to be taken, one after the other.
+        """The coin that must be there for what `preview` told the gas of to be taken, one after the other.
 
-        Nodes want the whole gas limit at the highest fee, of which most transactions use a third. None is a
-        transaction that could not be simulated yet.
+        Nodes want the whole gas limit at the highest fee, of which most transactions use a third. Calls that were
+        simulated together are told without the gas they get back, but the limit must hold that too.
         """
-        limits = (_limit(UNKNOWN_GAS if one is None else one) for one in gas)
-        return sum(limits) * self._current_fees().max_wei
+        known = [UNKNOWN_GAS if one is None else one for one in gas]
+        whole = known if len(known) == 1 else [one * REFUNDED[0] // REFUNDED[1] for one in known]
+        return sum(map(_limit, whole)) * self._current_fees().max_wei
 
     def coin_wei(self) -> int:
         """The chain's own coin this account holds."""

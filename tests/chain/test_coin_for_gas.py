@@ -40,10 +40,13 @@ def locate(one: Person) -> tuple[object, ...]:
 
 
 def wanted_wei(terminal: Terminal, told: Any) -> int:
-    """What nodes want to be there for these steps: 5/4 of the gas, at twice the base fee and the tip."""
+    """What nodes want to be there for these steps, a fifth of whose gas may come back.
+
+    5/4 of the gas, at twice the base fee and the tip.
+    """
     base = int(terminal.world.anvil.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
     tip = int(terminal.world.anvil.rpc("eth_maxPriorityFeePerGas"), 16)
-    return sum(step["gas"] * 5 // 4 for step in told["steps"]) * (2 * base + tip)
+    return sum(step["gas"] * 5 // 4 * 5 // 4 for step in told["steps"]) * (2 * base + tip)
 
 
 def set_coin(terminal: Terminal, one: Person, wei: int) -> None:
@@ -62,7 +65,13 @@ def test_a_command_does_not_start_what_it_has_no_coin_to_end(terminal: Terminal,
     assert result.stderr.endswith("Nothing was sent.\n")
 
 
-def test_a_command_with_just_the_coin_nodes_want_ends_well(terminal: Terminal, owner: Person) -> None:
+@pytest.mark.parametrize("base_fee_wei", [7, 10**9])
+def test_a_command_with_just_the_coin_nodes_want_ends_well(
+    base_fee_wei: int, terminal: Terminal, owner: Person
+) -> None:
+    """With a base fee next to nothing, the first step leaves least for the second."""
+    terminal.world.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee_wei))
+    terminal.world.anvil.mine()
     told = terminal.json(*locate(owner), "--dry-run")
     set_coin(terminal, owner, wanted_wei(terminal, told))
     assert terminal.json(*locate(owner))["final"] is True
