@@ -11,7 +11,7 @@ import difflib
 import json
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,30 @@ class Config:
     """Owner accounts to deliver to; empty: every validator of the network."""
 
     def __post_init__(self) -> None:
-        named = [key for key in POSITION_SOURCES if getattr(self, key)]
-        if len(named) > 1:
-            raise ConfigError(f"{' and '.join(named)} are set; a mapper has one source of positions.")
+        contradiction = next(_contradictions(self), None)
+        if contradiction is not None:
+            raise ConfigError(contradiction)
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Settings that cannot hold together, or of which one would do nothing."""
+    named = [key for key in POSITION_SOURCES if getattr(config, key)]
+    if len(named) > 1:
+        yield f"{' and '.join(named)} are set; a mapper has one source of positions."
+    if config.wifi_bridge and config.wifi_scan:
+        yield "`wifi_bridge` and `wifi_scan` are set; a hotspot has one radio, so leave one of them out."
+    if config.network_servers and (config.wifi_bridge or config.wifi_scan):
+        yield "`network_servers` get what a LoRa gateway hears; leave them out where the radio is Wi-Fi."
+    if any(server.port == 0 for server in config.network_servers):
+        yield "`network_servers`: 0 is no server's port; most listen on 1700."
+    if config.gpsd is not None and config.gpsd.port == 0:
+        yield "`gpsd`: 0 is no server's port; gpsd listens on 2947."
+    if config.gpsd_device and config.gpsd is None:
+        yield "`gpsd_device` picks a receiver of a gpsd; set `gpsd` as well."
+    if config.gpx_replay and config.gpx is None:
+        yield "`gpx_replay` plays a track; name it with `gpx`."
+    if len(set(config.validators)) < len(config.validators):
+        yield "`validators`: the same account stands there twice."
 
 
 def load(directory: Path, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
@@ -109,6 +130,12 @@ def load(directory: Path, environ: Mapping[str, str] | None = None, flags: Mappi
     for key, value in (flags or {}).items():
         settings[key] = _known(key, value, "--set: ")
     return Config(**settings)
+
+
+def differing(text: str, given: Mapping[str, Any]) -> list[str]:
+    """The keys for which a hotspot.toml's text means something else than what is given. ConfigError."""
+    config = parse(text)
+    return [key for key, value in given.items() if getattr(config, key) != _known(key, value)]
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from hotspot.commands.shared import (
 STATUS_PORT = 8681
 EVERYWHERE = "0.0.0.0:1680"
 HERE = "127.0.0.1:1680"
+KEPT = ("listen", "wifi_bridge", "gpsd", "gpsd_device", "status_port")
+"""Options that stand in hotspot.toml under the same name."""
 
 
 @click.command()
@@ -32,7 +34,11 @@ HERE = "127.0.0.1:1680"
 @click.option("--gpsd", default=None, metavar="HOST:PORT", help="A mapper's gpsd.")
 @click.option("--gpsd-device", default=None, metavar="PATH", help="Which receiver of that gpsd.")
 @click.option(
-    "--status-port", type=click.IntRange(0, 65_535), default=STATUS_PORT, show_default=True, help="Of the local page."
+    "--status-port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    show_default=str(STATUS_PORT),
+    help="Of the local page.",
 )
 @click.option("--non-interactive", is_flag=True, help="Ask nothing; take what the options say.")
 @json_option
@@ -41,14 +47,19 @@ def init(directory: Path, non_interactive: bool, as_json: bool, **options: Any) 
 
     To hear frames and see the page nothing else is needed: no key, no network, no wallet. Register later.
     """
-    if not non_interactive and not as_json:
+    from hotspot.config import CONFIG_FILE
+
+    is_new = not (directory / CONFIG_FILE).exists()
+    if is_new and not non_interactive and not as_json:
         _ask(options)
+    if is_new and options["status_port"] is None:
+        options["status_port"] = STATUS_PORT
     path = make_directory(directory, options)
-    steps = _next_steps(directory, options)
+    steps = _next_steps(directory)
     if as_json:
         print_json({"directory": str(directory), "settings": str(path), "next": steps})
     else:
-        click.echo(f"{path} is written.")
+        click.echo(f"{path} is written." if is_new else f"{path} was there already; change settings in it.")
         for number, step in enumerate(steps, 1):
             click.echo(f"{number}. {step}")
 
@@ -67,18 +78,21 @@ def _ask(options: dict[str, Any]) -> None:
         options["network"] = answer.strip() or None
 
 
-def _next_steps(directory: Path, options: dict[str, Any]) -> list[str]:
-    listen = options["listen"] or HERE
+def _next_steps(directory: Path) -> list[str]:
+    from hotspot import config
+
+    found = config.load(directory)
     place = "" if directory == Path() else f" --directory {directory}"
-    network = f" --network {options['network']}" if options["network"] else " --network NETWORK.JSON"
-    radio = f"Let the packet forwarder send to port {listen.rpartition(':')[2]} of this machine (see docs/gateways.md)."
-    if options["wifi_bridge"]:
-        socket = directory / options["wifi_bridge"]
+    network = f" --network {found.network or 'NETWORK.JSON'}"
+    page = f"http://127.0.0.1:{found.status_port}/ or " if found.status_port else ""
+    radio = f"Let the packet forwarder send to port {found.listen.port} of this machine (see docs/gateways.md)."
+    if found.wifi_bridge:
+        socket = directory / found.wifi_bridge
         radio = f"Start the Wi-Fi bridge: farfield-wifi-bridge --iface mon0 --socket {socket} (see docs/hotspot.md)."
     return [
         radio,
         f"Listen: farfield hotspot run{place}",
-        f"Look: http://127.0.0.1:{options['status_port']}/ or farfield hotspot status{place}",
+        f"Look: {page}farfield hotspot status{place}",
         f"When you like what you hear: farfield hotspot register{place}{network} --owner 0x.. --at LAT,LON",
     ]
 
@@ -92,17 +106,7 @@ def make_directory(directory: Path, options: dict[str, Any]) -> Path:
     network = options.get("network")
     try:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)  # where others may write, no key is kept
-        if path.exists():
-            text = path.read_text("utf-8")
-        else:
-            more = [config.setting("status_port", port)] if (port := options.get("status_port")) else []
-            if bridge := options.get("wifi_bridge"):
-                more.append(config.setting("wifi_bridge", bridge))
-            if str(options.get("kind")).startswith("mapper") and (home := options.get("at")):
-                more.append(config.setting("home", home))
-            text = config.new_file(
-                options["listen"] or config.DEFAULT_LISTEN, options["gpsd"], options["gpsd_device"], *more
-            )
+        text = _unchanged(path, options) if path.exists() else _new_text(options)
         if network is not None:
             text = config.with_network(text, absolute_source(network))
         config.parse(text)
@@ -113,3 +117,29 @@ def make_directory(directory: Path, options: dict[str, Any]) -> Path:
     except OSError as error:
         end(f"Cannot write in {directory}: {error.strerror}. Choose another --directory.", FAILED)
     return path
+
+
+def _unchanged(path: Path, options: dict[str, Any]) -> str:
+    """The text of a hotspot.toml that is there; ends the command if an option says something else than it."""
+    from hotspot import config
+
+    text = path.read_text("utf-8")
+    given = {key: options[key] for key in KEPT if options.get(key) is not None}
+    other = config.differing(text, given)
+    if other:
+        keys = " and ".join(f"`{key}`" for key in other)
+        flags = " and ".join(f"--{key.replace('_', '-')}" for key in other)
+        end(f"{path} is there already and has another {keys}; change it there, or leave {flags} out.", FAILED)
+    return text
+
+
+def _new_text(options: dict[str, Any]) -> str:
+    from hotspot import config
+
+    more = [config.setting("status_port", port)] if (port := options.get("status_port")) else []
+    if bridge := options.get("wifi_bridge"):
+        more.append(config.setting("wifi_bridge", bridge))
+    if str(options.get("kind")).startswith("mapper") and (home := options.get("at")):
+        more.append(config.setting("home", home))
+    listen = options["listen"] or config.DEFAULT_LISTEN
+    return config.new_file(listen, options["gpsd"], options["gpsd_device"], *more)
