@@ -163,6 +163,12 @@ def audit(epoch: int, network: str, directory: Path | None, explain: tuple[str, 
         _end(str(error), UNREACHABLE)
     except NetworkFileError as error:
         _end(str(error))
+    except OSError as error:
+        place = error.filename or directory or tempfile.gettempdir()
+        _end(
+            f"{place} cannot be used: {error.strerror or error}. "
+            "Make room there, or name a directory you can write to with --directory."
+        )
     lines = _lines(found, wanted)
     if as_json:
         click.echo(json.dumps({**_tree(found), "explained": lines}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,23 @@ def finds(monkeypatch: pytest.MonkeyPatch, outcome: Audit | Exception) -> None:
 def found(difference: str = "") -> Audit:
     result: Any = SimpleNamespace(epoch=3, outcome_table=bytes(16), earned={})
     return Audit(3, "aa", "aa" if not difference else "bb", "cc", "cc", difference, result)
+
+
+def test_an_audit_in_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path, network_file: str) -> None:
+    place = tmp_path / "file"
+    place.write_text("", encoding="utf-8")
+    result = typed("audit", "3", "--network", network_file, "--directory", str(place))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{place}")
+    assert "name a directory you can write to with --directory." in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_audit_on_a_disk_that_fills_up_names_where_it_kept_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    finds(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    result = typed("audit", "3", "--directory", "evidence")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("evidence cannot be used: No space left on device. Make room there")
 
 
 def test_an_identical_audit_ends_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
