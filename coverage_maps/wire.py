@@ -41,14 +41,21 @@ class PeerStatus:
     waiting: str
 
 
+def _channel(endpoint: str) -> grpc.Channel:
+    if endpoint.startswith("https://"):
+        target = endpoint.removeprefix("https://")
+        return grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=OPTIONS)
+    return grpc.insecure_channel(endpoint.removeprefix("http://"), options=OPTIONS)
+
+
 class Peer:
-    """One validator's public service."""
+    """One validator's public service. `endpoint` is HOST:PORT, with https:// before it for TLS."""
 
     def __init__(
         self, endpoint: str, timeout_s: float = CALL_TIMEOUT_S, now_s: Callable[[], float] = time.monotonic
     ) -> None:
         self.endpoint, self._timeout_s, self._now_s = endpoint, timeout_s, now_s
-        self._channel = grpc.insecure_channel(endpoint, options=OPTIONS)
+        self._channel = _channel(endpoint)
         self._stub = peer_pb2_grpc.PeerStub(self._channel)
 
     def close(self) -> None:

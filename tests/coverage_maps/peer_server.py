@@ -43,13 +43,16 @@ class _Service(peer_pb2_grpc.PeerServicer):
 
 
 @contextmanager
-def peer(answer: Answer, params_file: bytes = b"", waiting: str = "") -> Iterator[tuple[str, _Service]]:
-    """(endpoint, service) of a running validator."""
+def peer(
+    answer: Answer, params_file: bytes = b"", waiting: str = "", tls: grpc.ServerCredentials | None = None
+) -> Iterator[tuple[str, _Service]]:
+    """(endpoint, service) of a running validator; with credentials it speaks TLS."""
     status = peer_pb2.GetStatusReply(protocol_version=1, params_file=params_file, settled_epoch=1, waiting=waiting)
     service = _Service(answer, status)
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     peer_pb2_grpc.add_PeerServicer_to_server(service, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    where = "127.0.0.1:0"
+    port = server.add_secure_port(where, tls) if tls else server.add_insecure_port(where)
     server.start()
     try:
         yield f"127.0.0.1:{port}", service

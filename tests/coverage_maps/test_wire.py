@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
+import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from coverage_maps.record import Problem
 from coverage_maps.wire import Peer
@@ -32,6 +40,39 @@ def asking(answer: Answer, **status) -> Iterator[Peer]:
 def test_fetches_a_blob_in_pieces(chunk):
     with asking(honest({DIGEST: BLOB}, chunk)) as one:
         assert one.blob(DIGEST) == BLOB
+
+
+def of_localhost() -> tuple[bytes, bytes]:
+    """(key, certificate) of a validator at 127.0.0.1, in PEM, signed by itself."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(alternative, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = Encoding.PEM, NoEncryption()
+    return key.private_bytes(pem, PrivateFormat.PKCS8, plain), certificate.public_bytes(pem)
+
+
+def test_a_validator_behind_tls_is_reached_by_https(monkeypatch):
+    key, certificate = of_localhost()
+    trusting = grpc.ssl_channel_credentials(certificate)
+    monkeypatch.setattr(grpc, "ssl_channel_credentials", lambda: trusting)  # as if it were among the system's
+    with peer(honest({DIGEST: BLOB}), tls=grpc.ssl_server_credentials([(key, certificate)])) as (endpoint, _):
+        one = Peer(f"https://{endpoint}")
+        assert one.blob(DIGEST) == BLOB
+        one.close()
+
+
+def test_an_endpoint_may_say_http():
+    with peer(honest({DIGEST: BLOB})) as (endpoint, _):
+        one = Peer(f"http://{endpoint}")
+        assert one.blob(DIGEST) == BLOB
+        one.close()
 
 
 def fault(answer: Answer) -> str:
