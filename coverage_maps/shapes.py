@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from chain.network import NetworkFile, checksum
+from chain.network import CONTRACTS, NetworkFile, checksum
 from coverage_maps import sentences
 from coverage_maps.follower import Snapshot
 from coverage_maps.geometry import AreaCoverage, cell_area_km2
@@ -74,8 +74,7 @@ def network_shape(snapshot: Snapshot) -> Shape:
 
 
 def _contracts(network: NetworkFile) -> Shape:
-    one = network.contracts
-    return {"token": checksum(one.token), "hotspots": checksum(one.hotspots), "epochs": checksum(one.epochs)}
+    return {name: checksum(getattr(network.contracts, name)) for name in CONTRACTS}
 
 
 def _rules_shape(snapshot: Snapshot) -> Shape | None:

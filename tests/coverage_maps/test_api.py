@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chain.network import checksum
 from coverage_maps import events
 from protocol import geo
 from tests.coverage_maps.factories import FakeChain, World, ids, place, small_devices, small_world
@@ -69,6 +70,12 @@ def test_network_says_what_is_simulated_and_how_far_it_is(server, world):
     assert shape["honesty"] == "There is no public network yet, and there is no token for sale."
     assert (shape["newest_epoch"], shape["hotspots"], shape["trouble"]) == (2, len(world.devices), "")
     assert shape["rules"]["pay_levels"]["8"] == {"good_cdb": -10_000, "dead_cdb": -13_000, "class": 3}
+
+
+def test_network_names_all_five_contracts(server):
+    shape, contracts = ask(server, "/v1/network").json, server.chain.network.contracts
+    names = ("token", "hotspots", "epochs", "timelock", "governor")
+    assert shape["contracts"] == {name: checksum(getattr(contracts, name)) for name in names}
 
 
 def test_network_file_is_the_one_others_can_join_with(server):
