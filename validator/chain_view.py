@@ -188,6 +188,10 @@ class ChainView:
         """No root of this epoch or an earlier one is accepted any more, also where one was dropped; 0 before."""
         return self.history.rooted_through()
 
+    def rooted_epochs(self) -> list[int]:
+        """Every epoch with a root on chain, oldest first."""
+        return [one.epoch for one in self.history.roots()]
+
     def last_root(self, before: int | None = None) -> RootSubmitted | None:
         """The newest root, or the newest of an epoch below `before`."""
         roots = [one for one in self.history.roots() if before is None or one.epoch < before]

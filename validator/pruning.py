@@ -1,12 +1,13 @@
 """Old evidence goes: validators promise the last 90 epochs, and a disk is finite.
 
-Summaries, need maps and the epoch's own record stay, and so does everything of the newest epoch with a root: an auditor
-of whatever comes next starts from it.
+Summaries, need maps and the epoch's own record stay. So does everything of two epochs, however old: the newest one with
+a root before those promised, because an audit of the next one starts from its state; and the newest one that was not
+empty, because its root may still come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from protocol.epoch import decode_summary
 from protocol.limits import SERVED_EPOCHS
@@ -15,10 +16,15 @@ from validator.blobs import BlobStore
 from validator.epoch_files import EpochFiles, EpochRecord
 
 
-def prune(files: EpochFiles, store: BlobStore, settled_epoch: int) -> None:
-    """Deletes the evidence of the epoch that is no longer promised now that `settled_epoch` is settled."""
-    epoch, earning = settled_epoch - SERVED_EPOCHS, files.last_earning()
-    if epoch >= 1 and (earning is None or epoch != earning.epoch):
+def prune(files: EpochFiles, store: BlobStore, settled_epoch: int, roots: Sequence[int]) -> None:
+    """Deletes the evidence that is not needed any more now that `settled_epoch` is settled.
+
+    `roots` are the epochs with a root on chain, oldest first.
+    """
+    last, earning = settled_epoch - SERVED_EPOCHS, files.last_earning()
+    started_from = [epoch for epoch in roots if epoch <= last][-2:]
+    spared = {*started_from[-1:], *([earning.epoch] if earning else [])}
+    for epoch in sorted({last, *started_from} - spared):
         for digest in _evidence_of(files.get(epoch), store):
             store.delete(digest)
 

@@ -412,7 +412,7 @@ class Runtime:
             empty=not result.state.non_empty & 1,
             decided_by=decided,
         )
-        prune(self._p.files, self._p.source.store, result.epoch)
+        prune(self._p.files, self._p.source.store, result.epoch, self._p.chain.rooted_epochs())
         return record
 
     async def _sign(self, epoch: int, work: Work) -> None:
