@@ -5,8 +5,7 @@ Everything below is a pure function of the evidence, the registry, the params an
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -30,7 +29,6 @@ from protocol.schedule import Slot, slot, slots_of
 
 UNKNOWN = -1
 SELECTION_LEVEL = 8
-MS_PER_S = 1_000
 SNR_FLOORS_CDB = {5: -250, 6: -500, 7: -750, 8: -1_000, 9: -1_250, 10: -1_500, 11: -1_750, 12: -2_000}
 NOISE_OVER_125KHZ_CDB = {125_000: 0, 250_000: 300, 500_000: 600}
 
@@ -86,7 +84,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Two reports of one mapper: the chord between them and what it may have travelled. Metres squared."""
+    """Two reports of one mapper: the chord between them and what it may have travelled, metres squared (travel.py)."""
 
     id: int
     other: int
@@ -233,26 +231,6 @@ def _commit_columns(setting: Setting, evidence: Evidence, report: Report, slot_s
     return len(on_time), int(is_blocking(stake_of(on_time, setting.stakes), setting.total_stake))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """One dated place of a mapper."""
-
-    id: int
-    place: Place
-    start_ms: int
-
-
-def _moves(stops: Mapping[HotspotId, Sequence[_Stop]], speed_m_s: int) -> Iterator[Moves]:
-    for of_one_mapper in stops.values():
-        for one in of_one_mapper:
-            for other in of_one_mapper:
-                if one.id != other.id and one.place.cell != other.place.cell:
-                    elapsed_s = -(-abs(one.start_ms - other.start_ms) // MS_PER_S)
-                    reach_m = speed_m_s * elapsed_s + one.place.radius_m + other.place.radius_m
-                    chord = geo.chord_squared(one.place.position, other.place.position)
-                    yield Moves(one.id, other.id, chord, reach_m**2)
-
-
 # --- beacons ----------------------------------------------------------------------------------------------------------
 
 
@@ -269,17 +247,13 @@ def slot_of_beacon(setting: Setting, report: Report) -> Slot | None:
     return slot(setting.params, plan, setting.seed, hotspot.hotspot_id, hotspot.kind, setting.start_ms, beacon.slot)
 
 
-def beacon_rows(setting: Setting, evidence: Evidence) -> tuple[list[BeaconRow], list[Moves]]:
-    """Rows of every beacon, numbered in the order of the evidence, and the moves of mappers among them."""
+def beacon_rows(setting: Setting, evidence: Evidence) -> list[BeaconRow]:
+    """Rows of every beacon, numbered in the order of the evidence."""
     hotspots = Numbering(report.hotspot_id for report in evidence.beacons)
-    rows, stops = [], defaultdict(list)
-    for number, report in enumerate(evidence.beacons):
-        rows.append(_beacon_row(setting, evidence, report, number, hotspots[report.hotspot_id]))
-        hotspot, drawn = setting.registry.get(report.hotspot_id), slot_of_beacon(setting, report)
-        place = place_of(setting, hotspot, report.report.cell) if hotspot else None
-        if hotspot and hotspot.kind.is_mapper and drawn and place:
-            stops[report.hotspot_id].append(_Stop(number, place, drawn.start_ms))
-    return rows, list(_moves(stops, setting.params.rules.mapper_speed_m_s))
+    return [
+        _beacon_row(setting, evidence, report, number, hotspots[report.hotspot_id])
+        for number, report in enumerate(evidence.beacons)
+    ]
 
 
 def _beacon_row(setting: Setting, evidence: Evidence, report: Report, number: int, hotspot_number: int) -> BeaconRow:
@@ -334,12 +308,10 @@ class _Numbers:
     draws: Numbering
 
 
-def witness_rows(
-    setting: Setting, evidence: Evidence, beacons: Mapping[bytes, ValidBeacon]
-) -> tuple[list[WitnessRow], list[Moves]]:
-    """Rows of every witness report, numbered in the order of the evidence, and moves; `beacons` are by tag."""
+def witness_rows(setting: Setting, evidence: Evidence, beacons: Mapping[bytes, ValidBeacon]) -> list[WitnessRow]:
+    """Rows of every witness report, numbered in the order of the evidence; `beacons` are by tag."""
     numbers = _witness_numbers(setting, evidence, beacons)
-    rows, stops = [], defaultdict(list)
+    rows = []
     for number, report in enumerate(evidence.witnesses):
         assert isinstance(report.report, Witness)
         beacon, hotspot = beacons.get(report.report.tag), setting.registry.get(report.hotspot_id)
@@ -348,9 +320,7 @@ def witness_rows(
             continue
         place = place_of(setting, hotspot, report.report.cell)
         rows.append(_paired_row(setting, evidence, report, (hotspot, place, beacon), numbers, number))
-        if hotspot.kind.is_mapper and place:
-            stops[report.hotspot_id].append(_Stop(number, place, beacon.slot.start_ms))
-    return rows, list(_moves(stops, setting.params.rules.mapper_speed_m_s))
+    return rows
 
 
 def _witness_numbers(setting: Setting, evidence: Evidence, beacons: Mapping[bytes, ValidBeacon]) -> _Numbers:

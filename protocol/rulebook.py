@@ -238,7 +238,7 @@ TEXT = _text()
 
 
 def steps(rules: tuple[Rule, ...], numbers: Rules, table: str) -> list[Step]:
-    """SQL that judges every row of `table` (columns of columns.py, with `moves` beside it).
+    """SQL that judges every row of `table` (columns of columns.py, with the `moves` of travel.py beside it).
 
     The last step's table, `outcomes`, has columns id, reason, measured, allowed.
     """

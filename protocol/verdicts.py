@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,9 +25,12 @@ from protocol.reasons import Reason
 from protocol.records import Beacon, Outcome, Witness
 from protocol.rewards import Link
 from protocol.rulebook import PROVISIONAL, RULES, Rule, Step, steps
+from protocol.travel import Stops, beacon_stops, too_fast, witness_stops
 
 Verdicts = Sequence[tuple[int, ...]]
 """(id, reason, measured, allowed) of every report of one role, by id."""
+
+ROWS: Mapping[Role, type[Row]] = {Role.BEACON: BeaconRow, Role.WITNESS: WitnessRow}
 
 
 class Engine(Protocol):
@@ -49,11 +52,15 @@ class Judged:
 
 def judge(setting: Setting, evidence: Evidence, engine: Engine, *, provisional: bool = False) -> Judged:
     """The verdict on every report; `provisional` leaves out the rules that need the closed evidence of everybody."""
-    rows, moves = beacon_rows(setting, evidence)
-    on_beacons = _run(engine, BeaconRow, rows, moves, _rules(Role.BEACON, provisional=provisional), setting)
+    court = _Court(setting, engine, provisional)
+    on_beacons = court.judge(
+        Role.BEACON, beacon_rows(setting, evidence), lambda reaching: beacon_stops(setting, evidence, reaching)
+    )
     beacons = _valid_beacons(setting, evidence, on_beacons)
-    witnesses, moves = witness_rows(setting, evidence, beacons)
-    on_witnesses = _run(engine, WitnessRow, witnesses, moves, _rules(Role.WITNESS, provisional=provisional), setting)
+    witnesses = witness_rows(setting, evidence, beacons)
+    on_witnesses = court.judge(
+        Role.WITNESS, witnesses, lambda reaching: witness_stops(setting, evidence, beacons, reaching)
+    )
     outcomes = _outcomes(Role.BEACON, evidence.beacons, on_beacons)
     outcomes += _outcomes(Role.WITNESS, evidence.witnesses, on_witnesses)
     reasons = [Reason(row[1]) for row in on_witnesses]
@@ -66,20 +73,37 @@ def judge(setting: Setting, evidence: Evidence, engine: Engine, *, provisional: 
     )
 
 
-def _rules(role: Role, *, provisional: bool) -> tuple[Rule, ...]:
-    return tuple(rule for rule in RULES[role] if not (provisional and rule.reason in PROVISIONAL))
+@dataclass(frozen=True, slots=True)
+class _Court:
+    """Runs the rulebook over the rows of one role."""
+
+    setting: Setting
+    engine: Engine
+    provisional: bool
+
+    def judge(self, role: Role, rows: Sequence[Row], stops: Callable[[Sequence[int]], Stops]) -> list[tuple[int, ...]]:
+        """Verdicts by id. The first run knows no moves, so it shows which reports reach the rule on a mapper's speed;
+        a second one is needed only where two of those are too far apart."""
+        rules = [rule for rule in RULES[role] if not (self.provisional and rule.reason in PROVISIONAL)]
+        verdicts = self._run(role, rules, rows, [])
+        reaching = _reaching(Reason.MAPPER_TOO_FAST, rules, verdicts)
+        moves = too_fast(stops(reaching), self.setting.params.rules.mapper_speed_m_s)
+        return self._run(role, rules, rows, moves) if moves else verdicts
+
+    def _run(
+        self, role: Role, rules: Sequence[Rule], rows: Sequence[Row], moves: Sequence[Moves]
+    ) -> list[tuple[int, ...]]:
+        made = steps(tuple(rules), self.setting.params.rules, "reports")
+        return self.engine.run({"reports": (ROWS[role], rows), "moves": (Moves, moves)}, made)
 
 
-def _run(
-    engine: Engine,
-    kind: type[Row],
-    rows: Sequence[Row],
-    moves: Sequence[Moves],
-    rules: tuple[Rule, ...],
-    setting: Setting,
-) -> list[tuple[int, ...]]:
-    made = steps(rules, setting.params.rules, "reports")
-    return engine.run({"reports": (kind, rows), "moves": (Moves, moves)}, made)
+def _reaching(reason: Reason, rules: Sequence[Rule], verdicts: Verdicts) -> list[int]:
+    """Numbers of the reports that passed every rule above the one with this reason."""
+    order = [rule.reason for rule in rules]
+    if reason not in order:
+        return []
+    passed = {Reason.ACCEPTED, *order[order.index(reason) :]}
+    return [row[0] for row in verdicts if row[1] in passed]
 
 
 def tag_of(setting: Setting, report: Report) -> bytes:

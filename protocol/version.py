@@ -1,3 +1,6 @@
-"""The version of the rules. Bump it when any vector or rule changes: an audit names it and judges nothing older."""
+"""The version of the rules. Bump it when any vector or rule changes: an audit names it and judges nothing older.
 
-PROTOCOL_VERSION = 1
+2: the outcome of a report that is too fast counts 8 contradictions at most (docs/adr/0024).
+"""
+
+PROTOCOL_VERSION = 2
