@@ -102,8 +102,8 @@ class Shown:
 
     @property
     def was_up(self) -> bool:
-        """This epoch counts as uptime: a link between fixed hotspots, or a mapper's proof."""
-        return self.fixed_alive or bool(self.anywhere.mapper_owners)
+        """This epoch counts as uptime: any selected link does, a mapper's like another (a proof is made of links)."""
+        return bool(self.anywhere.owners)
 
 
 def gather(links: Sequence[Link], rules: RewardRules) -> dict[HotspotId, Shown]:

@@ -204,6 +204,16 @@ def test_a_late_registration_counts_the_epochs_since(engine: Engine) -> None:
     assert (account.uptime_epochs, account.uptime_bits) == (2, 0)
 
 
+def test_an_epoch_whose_only_link_is_with_one_mapper_counts_as_uptime(engine: Engine) -> None:
+    """No second owner heard the mapper, so it proves nothing; the hotspot was up all the same."""
+    world, van = World(), make_device("van", north_of_ulm(1), kind=Kind.MAPPER)
+    world.add(A, van)
+    world.beacon(van, 1, cell=north_of_ulm(1, 9))
+    world.hears(A, van, 1)
+    result = settled(world, engine)
+    assert (result.state.accounts[A.hotspot_id].uptime_bits, A.hotspot_id in result.earned) == (1, False)
+
+
 def test_an_id_keeps_the_last_epoch_it_was_heard_in(engine: Engine) -> None:
     world = honest_world()
     inputs = world.inputs()

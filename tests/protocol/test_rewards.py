@@ -173,7 +173,14 @@ def test_one_mappers_proof_alone_keeps_nobody_alive() -> None:
 
 
 def test_a_mappers_beacon_heard_by_one_owner_proves_nothing() -> None:
-    assert not shown(A, link(VAN, A)).was_up
+    assert set(quality(A, link(VAN, A)).values()) == {0}
+    assert quality(A, link(A, C), link(VAN, A))[MAPPED] == 0
+
+
+@pytest.mark.parametrize("only", [link(VAN, A), link(A, VAN)], ids=["heard a mapper", "a mapper heard it"])
+def test_a_single_link_with_a_mapper_counts_as_uptime(only: Link) -> None:
+    one = shown(A, only)
+    assert (one.was_up, one.alive) == (True, False)
 
 
 def test_a_mappers_beacon_heard_by_two_owners_proves_half() -> None:
@@ -197,14 +204,14 @@ def test_two_mappers_of_one_owner_are_one_owner() -> None:
 
 def test_a_mappers_witness_report_is_a_link_but_no_proof() -> None:
     one = shown(A, link(A, VAN))
-    assert (one.was_up, len(one.cells[MAPPED].owners)) == (False, 1)
+    assert (one.anywhere.mapper_owners, one.alive, len(one.cells[MAPPED].owners)) == (set(), False, 1)
 
 
 def test_a_report_coarser_than_the_pay_cell_proves_nothing() -> None:
     wifi, other = device("w", kind=Kind.FIXED_WIFI), device("w2", NORTH, kind=Kind.FIXED_WIFI)
     van = device("wifi van", kind=Kind.MAPPER_WIFI)
     one = shown(wifi, link(van, wifi, spreading_factor=0), link(van, other, spreading_factor=0))
-    assert (one.cells, one.was_up) == ({}, False)
+    assert (one.cells, one.anywhere.mapper_owners, one.alive) == ({}, set(), False)
 
 
 def test_a_mapper_holds_no_cell() -> None:

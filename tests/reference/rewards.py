@@ -44,8 +44,8 @@ class Signal:
 
     @property
     def has_sign_of_life(self) -> bool:
-        """What sets the uptime bit."""
-        return self.is_alive_by_fixed or bool(self.proved_by_mappers)
+        """What sets the uptime bit: a selected link, whoever is at its other end, or a mapper's proof."""
+        return bool(self.links) or bool(self.proved_by_mappers)
 
     def add(self, link: Link, cell: int | None) -> None:
         self.links.append(link)
