@@ -16,8 +16,11 @@ from protocol.encoding import sha256
 from protocol.limits import MAX_BLOB_CHUNK_BYTES, MAX_SEGMENT_BYTES
 from protos.farfield.v1 import peer_pb2 as messages
 from protos.farfield.v1.peer_pb2_grpc import PeerServicer, add_PeerServicer_to_server
+from tests.validator.disks import QuickDisk
 from tests.validator.nodes import LocalNetwork, owner_of, run, start_ms
 from tests.validator.server import served
+from validator.blobs import BlobStore
+from validator.sources import BlobSource
 from validator.wire import client as client_module
 from validator.wire.client import PeerClient
 
@@ -206,6 +209,38 @@ def test_a_peer_that_is_down_is_a_value_for_every_question() -> None:
         answer = await client.announce(1, owner_of(1), bytes(32), bytes(65))
         assert answer == "validator 2 does not answer (unavailable)"
         await client.close()
+
+    run(test)
+
+
+class Babbling(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Says OK to every call, and bytes that are no message."""
+
+    async def _say(self, request: bytes, context: Any) -> bytes:
+        return b"\xff\xff\xff\xff"
+
+    def service(self, details: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(self._say)
+
+
+def test_bytes_that_are_no_message_are_the_peers_fault_for_every_question(tmp_path: Path) -> None:
+    """And whoever has the blob is asked next."""
+
+    async def test() -> None:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((Babbling(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        babbler = PeerClient(owner_of(2), f"127.0.0.1:{port}", "validator 2")
+        async with client_of(blob_server(b"data")) as honest:
+            assert await babbler.fetch(sha256(b"data")) is None
+            assert await BlobSource(BlobStore(tmp_path, QuickDisk()), [babbler, honest]).get(sha256(b"data")) == b"data"
+        assert await babbler.status() is None
+        assert await babbler.root_signature(1, 1) is None
+        answer = await babbler.announce(1, owner_of(1), bytes(32), bytes(65))
+        assert answer == "validator 2 answers with bytes that are no message of this service"
+        await babbler.close()
+        await server.stop(None)
 
     run(test)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
@@ -41,6 +42,10 @@ class PeerStatus:
     """A sentence while an epoch waits for somebody; else empty."""
 
 
+class _PeerFaultError(Exception):
+    """A peer does not answer, or not with a message; the text says whose fault it is and what."""
+
+
 def _channel(endpoint: str) -> grpc.aio.Channel:
     target = endpoint.removeprefix("http://").removeprefix("https://")
     if endpoint.startswith("https://"):
@@ -71,20 +76,19 @@ class PeerClient:
             epoch=epoch, validator=validator, manifest_hash=manifest_hash, signature=signature
         )
         try:
-            reply = await self._stub.AnnounceManifest(request, timeout=ANNOUNCE_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            return f"{self.name} does not answer ({error.code().name.lower()})"
+            reply = await self._call("AnnounceManifest", request, ANNOUNCE_TIMEOUT_S)
+        except _PeerFaultError as fault:
+            return str(fault)
         if len(reply.signature) == QUORUM_SIGNATURE_BYTES:
             return bytes(reply.signature)
         return f"{self.name} refuses: {_plain(reply.refusal)}"
 
     async def root_signature(self, epoch: int, set_id: int) -> RootSignature | None:
         """The peer's signature under the root it computed, or None while there is none."""
+        request = messages.GetRootSignatureRequest(epoch=epoch, set_id=set_id)
         try:
-            reply = await self._stub.GetRootSignature(
-                messages.GetRootSignatureRequest(epoch=epoch, set_id=set_id), timeout=CALL_TIMEOUT_S
-            )
-        except grpc.aio.AioRpcError:
+            reply = await self._call("GetRootSignature", request)
+        except _PeerFaultError:
             return None
         if not reply.known or len(reply.cumulative_total) != U128.width:
             return None
@@ -95,7 +99,7 @@ class PeerClient:
         """The blob with this sha256, or None if the peer does not give it, in whole chunks and in time."""
         try:
             data = await self._chunks(digest, most_bytes)
-        except grpc.aio.AioRpcError:
+        except _PeerFaultError:
             return None
         return data if data is not None and sha256(data) == digest else None
 
@@ -107,7 +111,7 @@ class PeerClient:
             if left_s <= 0:
                 return None
             request = messages.GetBlobRequest(sha256=digest, offset=len(data))
-            reply = await self._stub.GetBlob(request, timeout=min(CALL_TIMEOUT_S, left_s))
+            reply = await self._call("GetBlob", request, min(CALL_TIMEOUT_S, left_s))
             data += reply.data
             if len(reply.data) != MAX_BLOB_CHUNK_BYTES or len(data) >= min(reply.total_bytes, most_bytes):
                 return bytes(data)
@@ -115,12 +119,22 @@ class PeerClient:
     async def status(self) -> PeerStatus | None:
         """Where the peer stands, or None if it does not answer, or not as agreed."""
         try:
-            reply = await self._stub.GetStatus(messages.GetStatusRequest(), timeout=CALL_TIMEOUT_S)
-        except grpc.aio.AioRpcError:
+            reply = await self._call("GetStatus", messages.GetStatusRequest())
+        except _PeerFaultError:
             return None
         if len(reply.params_file) != HASH_BYTES:
             return None
         return PeerStatus(reply.params_file, reply.settled_epoch, _plain(reply.waiting))
+
+    async def _call(self, method: str, request: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """The peer's message. Bytes that are none come out of grpc.aio as None, not as an error."""
+        try:
+            reply = await getattr(self._stub, method)(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise _PeerFaultError(f"{self.name} does not answer ({error.code().name.lower()})") from error
+        if reply is None:
+            raise _PeerFaultError(f"{self.name} answers with bytes that are no message of this service")
+        return reply
 
 
 def _plain(text: str) -> str:
