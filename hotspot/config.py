@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -201,7 +202,7 @@ def _read(key: str, value: Any) -> Any:
 def endpoint(value: object) -> Endpoint:
     """HOST:PORT, with brackets round an IPv6 host; ValueError otherwise."""
     host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+    if not colon or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
         raise ValueError(f'expected "HOST:PORT", found {value!r}')
     return Endpoint(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
 

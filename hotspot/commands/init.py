@@ -114,6 +114,8 @@ def make_directory(directory: Path, options: dict[str, Any]) -> Path:
         config.load(directory)
     except config.ConfigError as error:
         end(f"{path}: {error}" if str(path) not in str(error) else str(error), FAILED)
+    except UnicodeEncodeError:
+        end("An option is not UTF-8. Type it again in a terminal set to UTF-8.", FAILED)
     except OSError as error:
         end(f"Cannot write in {directory}: {error.strerror}. Choose another --directory.", FAILED)
     return path

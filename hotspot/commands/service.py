@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,13 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 EXECUTABLE_VARIABLE = "FARFIELD_EXECUTABLE"
 
 
+def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A callback for names that systemd reads."""
+    if value is not None and not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,99}", value):
+        raise click.BadParameter("a name has letters, digits and : _ . @ - only.", param=parameter)
+    return value
+
+
 @click.group()
 def service() -> None:
     """Run the hotspot for good, under systemd."""
@@ -22,9 +30,11 @@ def service() -> None:
 
 @service.command("install")
 @directory_option
-@click.option("--name", default="farfield-hotspot", show_default=True, help="Of the unit.")
+@click.option("--name", default="farfield-hotspot", show_default=True, callback=_plain, help="Of the unit.")
 @click.option("--user", "as_user", is_flag=True, help="For your own account (systemctl --user); needs no root.")
-@click.option("--account", default=None, metavar="NAME", help="Whose key it is; default: the owner of DIR.")
+@click.option(
+    "--account", default=None, metavar="NAME", callback=_plain, help="Whose key it is; default: the owner of DIR."
+)
 @click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -89,7 +99,7 @@ def _uses_devices(home: Path) -> bool:
 
 
 @service.command("uninstall")
-@click.option("--name", default="farfield-hotspot", show_default=True, help="Of the unit.")
+@click.option("--name", default="farfield-hotspot", show_default=True, callback=_plain, help="Of the unit.")
 @click.option("--user", "as_user", is_flag=True, help="The unit of your own account.")
 def uninstall(name: str, as_user: bool) -> None:
     """Stop the hotspot and remove its unit; key, settings and reports stay."""

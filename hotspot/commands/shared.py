@@ -46,8 +46,8 @@ def end(sentence: str, code: int) -> NoReturn:
 
 
 def print_json(shape: Any, indent: int | None = 2) -> None:
-    """One JSON object on standard output."""
-    click.echo(json.dumps(shape, indent=indent, ensure_ascii=False))
+    """One JSON object on standard output. A file's name that is not UTF-8 stands in it as JSON escapes it."""
+    click.echo(json.dumps(shape, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
 
 
 def network_source(given: str | None, directory: Path) -> str | None:

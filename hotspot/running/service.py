@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def notify(message: str, environ: Mapping[str, str] = os.environ) -> bool:
 def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float:
     """How often systemd wants to hear of us: half its patience, 10 s at most."""
     patience_us = environ.get("WATCHDOG_USEC", "")
-    if not patience_us.isdigit() or int(patience_us) == 0:
+    if not re.fullmatch("[0-9]{1,15}", patience_us) or int(patience_us) == 0:
         return LONGEST_INTERVAL_S
     return min(int(patience_us) / 2_000_000, LONGEST_INTERVAL_S)
 
