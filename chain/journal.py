@@ -112,7 +112,7 @@ def _said(method: Callable[Concatenate[Journal, P], R]) -> Callable[Concatenate[
     """Whatever SQLite cannot do, for example on a full disk, is a TransactionFailed: senders say it and try again."""
 
     @functools.wraps(method)
-    def said(self: Journal, *args: P.args, **kwargs: P.kwargs) -> R:
+    def said(self: Journal, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
         except sqlite3.Error as error:
