@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -80,6 +81,21 @@ def test_signed_reports_without_a_commit_are_never_compared(engine: KeptDuckDb) 
     found = judged(world, watched)
     assert found == {Reason.ACCEPTED: 1, Reason.COMMIT_NOT_ON_TIME: 2 * MAX_REPORTS_PER_HOTSPOT}
     assert watched.moves == [0, 0]
+
+
+def test_a_thousand_accepted_looking_reports_of_one_mapper_fail_with_few_moves(engine: KeptDuckDb) -> None:
+    """Signed, committed, of valid beacons, and every one from another cell: all of them reach the rule."""
+    world, watched, ear = World(), Watched(engine), van()
+    world.params = replace(world.params, rules=replace(world.params.rules, mapper_speed_m_s=0))
+    cells, slots = places(MAX_REPORTS_PER_HOTSPOT), world.params.slots.mapper
+    senders = [make_device(f"s{number}", north_of_ulm(1), kind=Kind.MAPPER) for number in range(len(cells) // slots)]
+    world.add(ear, *senders)
+    for number, cell in enumerate(cells):
+        sender, index = senders[number // slots], number % slots
+        tag = world.beacon(sender, index, cell=cells[0])
+        world.witness(ear, tag, world.slot(sender, index), cell=cell, rssi_cdb=-12_000, snr_cdb=-100)
+    assert judged(world, watched) == {Reason.ACCEPTED: len(cells), Reason.MAPPER_TOO_FAST: len(cells)}
+    assert 0 < watched.moves[-1] <= MOST_MOVES * len(cells)
 
 
 def stop(number: int, x_m: int, start_ms: int = 0, radius_m: int = 0) -> Stop:
