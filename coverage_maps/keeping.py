@@ -19,7 +19,7 @@ class Keeping:
     """An `EvidenceStore` until its directory cannot be used; that is said once."""
 
     def __init__(self, directory: Path, sources: Sequence[BlobSource], say: Callable[[str], None] = _to_stderr) -> None:
-        self._directory, self._sources, self._say = directory, sources, say
+        self._directory, self._sources, self._say = directory, list(sources), say
         self._store: EvidenceStore | None = None
         try:
             self._store = EvidenceStore(directory, sources)
@@ -37,11 +37,13 @@ class Keeping:
 
     def _asked(self, digest: bytes) -> bytes | Problem:
         said = []
-        for source in self._sources:
+        for source in list(self._sources):
             found = source.blob(digest)
             if not isinstance(found, Problem) and sha256(found) == digest:
                 return found
             said.append(found.sentence if isinstance(found, Problem) else "a validator sent other bytes")
+            self._sources.remove(source)  # asked last for the next ones: one that is slow costs its time only once
+            self._sources.append(source)
         return Problem("; ".join(said) or "the network file names no validator", missing=True)
 
     def _give_up(self, error: OSError) -> None:

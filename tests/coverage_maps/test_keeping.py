@@ -46,3 +46,11 @@ def test_without_a_folder_bytes_are_checked_all_the_same(tmp_path):
     assert found.sentence == "a validator sent other bytes"
     assert isinstance(none, Problem)
     assert none.sentence == "v does not have it"
+
+
+def test_without_a_folder_who_did_not_give_a_blob_is_asked_last_for_the_next(tmp_path):
+    (tmp_path / "file").write_text("")
+    bad, good = Source(b"other"), Source()
+    keeping = Keeping(tmp_path / "file" / "evidence", [bad, good], lambda _: None)
+    assert [keeping.fetch(DIGEST) for _ in range(3)] == [BLOB] * 3
+    assert (bad.asked, good.asked) == (1, 3)
