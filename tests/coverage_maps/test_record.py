@@ -10,6 +10,7 @@ from coverage_maps.record import EpochRecord, Problem, Rules, open_epoch, open_r
 from protocol.encoding import sha256
 from protocol.epoch import decode_summary
 from protocol.registry import Registered
+from protocol.version import PROTOCOL_VERSION
 from tests.coverage_maps.factories import GENESIS_MS, World, record_of, rules_of, small_world
 
 
@@ -115,7 +116,8 @@ def test_other_params_are_refused(world):
 
 def test_another_protocol_version_names_both(world, monkeypatch):
     monkeypatch.setattr("coverage_maps.record.PROTOCOL_VERSION", 99)
-    assert sentence(opened(world)) == "The epoch was judged by protocol version 1; this release reads 99."
+    judged = f"The epoch was judged by protocol version {PROTOCOL_VERSION}"
+    assert sentence(opened(world)) == f"{judged}; this release reads 99."
 
 
 def test_a_root_posted_for_another_epoch_is_refused(world):
