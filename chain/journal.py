@@ -102,14 +102,22 @@ class Order:
         return sum(one.nonce == self.nonce for one in self.attempts) - 1
 
 
-def _failed(path: Path, error: sqlite3.Error) -> TransactionFailed:
+class JournalFailed(TransactionFailed):
+    """The journal's file cannot be read or written. `why` is what SQLite says, without where the file is."""
+
+    def __init__(self, sentence: str, why: str) -> None:
+        super().__init__(sentence)
+        self.why = why
+
+
+def _failed(path: Path, error: sqlite3.Error) -> JournalFailed:
     """What SQLite says, with what to do about it; errors of the Python module itself have no code."""
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
-    return TransactionFailed(f"{path} cannot be used: {error}. {NEXT_STEP.get(code, OTHER_STEP)}")
+    return JournalFailed(f"{path} cannot be used: {error}. {NEXT_STEP.get(code, OTHER_STEP)}", str(error))
 
 
 def _said(method: Callable[Concatenate[Journal, P], R]) -> Callable[Concatenate[Journal, P], R]:
-    """Whatever SQLite cannot do, for example on a full disk, is a TransactionFailed: senders say it and try again."""
+    """Whatever SQLite cannot do, for example on a full disk, is a JournalFailed: senders say it and try again."""
 
     @functools.wraps(method)
     def said(self: Journal, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -125,7 +133,7 @@ class Journal:
     """Orders and attempts on disk. Not thread-safe: the sender holds its lock around every use."""
 
     def __init__(self, path: Path) -> None:
-        """OSError if there can be no file there; TransactionFailed if SQLite cannot use it."""
+        """OSError if there can be no file there; JournalFailed if SQLite cannot use it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from chain.calls import register
 from chain.errors import ChainError, ChainUnavailable
+from chain.journal import JournalFailed
 from chain.reader import ChainReader
 from chain.sender import Sender
 from protocol.encoding import signed_bytes
@@ -51,7 +52,7 @@ class Relay:
     def register(self, registration: Registration, signature: bytes, host: str) -> Relayed:
         """Sends the registration; RelayRefusedError if it is not signed, over a limit, or the contract refuses it.
 
-        ChainUnavailable costs nothing of the limits.
+        ChainUnavailable, and OSError when this machine's disk fails, cost nothing of the limits.
         """
         key = public_key(registration.x, registration.y)
         message = signed_bytes(REGISTRATION, self._reader.network.network, registration.encode())
@@ -64,6 +65,9 @@ class Relay:
         except ChainUnavailable:
             self._give_back(registration.owner, host)
             raise
+        except JournalFailed as error:
+            self._give_back(registration.owner, host)
+            raise OSError(error.why) from error
         except ChainError as error:
             raise RelayRefusedError(str(error)) from error
         return Relayed(hotspot_id(key), transaction)

@@ -10,14 +10,17 @@ import os
 from pathlib import Path
 from typing import TextIO, cast
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 
 from chain.errors import TransactionFailed
+from chain.journal import JournalFailed
 from tests.validator.disks import FullDisk
 from tests.validator.nodes import run
 from tests.validator.test_rewind import first_post_block, lose_from
 from tests.validator.test_runtime import four, has_root, own_roots, play
+from tests.validator.test_wire import client_of_one, honest
 from validator import daemon
 from validator.command import PatientLog
 
@@ -90,6 +93,20 @@ def test_transactions_wait_for_room_on_the_disk_and_are_sent_again(
         ("transactions_wait", str(error), failed) for failed in (1, 2, 1)
     ]
     assert len(asked) == 5
+
+
+def test_a_registration_that_a_full_disk_does_not_take_can_be_sent_again_and_costs_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with client_of_one(tmp_path) as client:
+            request = await honest(client, "RelayRegistration")
+            client.node.sender.refuse = JournalFailed("/secret/journal cannot be used: disk full.", "disk full")
+            for _ in range(client.node.rules.params.relay.per_owner + 1):
+                answer = await client.refusal("RelayRegistration", request)
+                assert answer == (grpc.StatusCode.UNAVAILABLE, "the disk fails (disk full); try again later")
+            client.node.sender.refuse = None
+            await client.call("RelayRegistration", request)
+
+    run(test)
 
 
 class SmallFile(io.StringIO):
