@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -317,6 +318,8 @@ def _bounds(text: str) -> tuple[float, float, float, float]:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError as error:
         raise HTTPException(400, "The bbox is west,south,east,north in degrees.") from error
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise HTTPException(400, "The bbox is west,south,east,north in degrees.")
     return west, south, east, north
 
 

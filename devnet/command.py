@@ -185,7 +185,7 @@ def _conclude(devnet: Devnet, json_path: Path | None) -> int:
     "--pipe", type=click.Path(path_type=Path), help="Instead: its Wi-Fi bridge runs with --iface pipe: and this path."
 )
 @click.option("--at", required=True, metavar="LAT,LON", help="Where it stands.")
-@click.option("--gain-dbi", type=float, default=2.0, show_default=True, help="Its antenna's gain.")
+@click.option("--gain-dbi", type=click.FloatRange(-10, 15), default=2.0, show_default=True, help="Its antenna's gain.")
 @click.option("--name", default="", help="Its name in the ether; default: from its address.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def attach(

@@ -12,7 +12,7 @@ INTO_EPOCH_MS = {"kill": 20_000, "start": 20_000, "reorg": 16_000, "outage": 30_
 """When a fault comes: a reorganisation while manifests are posted, an outage across the epoch's end."""
 MAX_REORG_BLOCKS = 64
 MAX_OUTAGE_S = 300
-NUMBERS = r"(\d+(?:,\d+)*)"
+NUMBERS = r"([0-9]{1,3}(?:,[0-9]{1,3})*)"
 FORMS = (
     "kill=N[,N]@EPOCH, start=N[,N]@EPOCH, skew=N:+SECONDSs, constant=N:NAME=VALUE, reorg=BLOCKS@EPOCH, "
     "outage=SECONDSs@EPOCH"
@@ -71,18 +71,18 @@ def parse(texts: tuple[str, ...]) -> Faults:
     """The faults in --fault options; FaultError names the one that is wrong."""
     timed, skews, constants = [], [], []
     for text in texts:
-        if match := re.fullmatch(rf"(kill|start)={NUMBERS}@(\d+)", text):
+        if match := re.fullmatch(rf"(kill|start)={NUMBERS}@([0-9]{{1,9}})", text):
             numbers = tuple(_validator(number, text) for number in match[2].split(","))
             timed.append(Timed(match[1], int(match[3]), numbers))
-        elif match := re.fullmatch(r"reorg=(\d+)@(\d+)", text):
+        elif match := re.fullmatch(r"reorg=([0-9]{1,9})@([0-9]{1,9})", text):
             depth = _within(int(match[1]), MAX_REORG_BLOCKS, "blocks", text)
             timed.append(Timed("reorg", int(match[2]), amount=depth))
-        elif match := re.fullmatch(r"outage=(\d+)s@(\d+)", text):
+        elif match := re.fullmatch(r"outage=([0-9]{1,9})s@([0-9]{1,9})", text):
             seconds = _within(int(match[1]), MAX_OUTAGE_S, "seconds", text)
             timed.append(Timed("outage", int(match[2]), amount=seconds))
-        elif match := re.fullmatch(r"skew=(\d+):([+-]?\d+)s", text):
+        elif match := re.fullmatch(r"skew=([0-9]{1,3}):([+-]?[0-9]{1,9})s", text):
             skews.append((_validator(match[1], text), int(match[2]) * 1_000))
-        elif match := re.fullmatch(r"constant=(\d+):([a-z_]+)=(\d+)", text):
+        elif match := re.fullmatch(r"constant=([0-9]{1,3}):([a-z_]+)=([0-9]{1,18})", text):
             constants.append((_validator(match[1], text), match[2], int(match[3])))
         else:
             raise FaultError(f"{text!r} is no fault. Write one of: {FORMS}.")

@@ -355,6 +355,8 @@ def parse(params_file: bytes) -> Parameters:
         tree = tomllib.loads(params_file.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ParameterError(f"not a TOML file: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ParameterError("not a TOML file: it holds a number with too many digits, or tables too deep") from error
     return _build(Parameters, tree, "")
 
 

@@ -205,6 +205,7 @@ def test_the_given_area_is_cut_for_the_page(world, server):
         ("/v1/epochs/99/cells", 404, "Epoch 99 has no root on chain"),
         ("/v1/epochs/2/cells?format=xml", 400, "The format is one of json, csv, geojson"),
         ("/v1/epochs/2/cells?bbox=1,2,3", 400, "The bbox is west,south,east,north"),
+        ("/v1/epochs/2/cells?bbox=nan,0,inf,1", 400, "The bbox is west,south,east,north"),
         ("/v1/epochs?limit=-1", 400, "The limit is a whole number"),
         ("/v1/cells/zzz", 400, "A cell is an H3 index"),
         ("/v1/cells/881f8d7a63ffffe", 400, "is no H3 cell"),

@@ -33,6 +33,7 @@ def test_the_devnet_lists_only_lawful_spreading_factors() -> None:
         (b"[slots]\nfixed = 4\nmapper = 8", b"slots = 3", "slots: expected a table|slots."),
         (b"7 = 1_600", b"x = 1_600", "positions.radius_m: expected a whole number"),
         (b"[slots]", b"[slots", "not a TOML file"),
+        (b"length_ms = 60_000", b"length_ms = " + b"9" * 5_000, "too many digits"),
         (b'name = "devnet"', b'name = "\xff"', "not a TOML file"),
     ],
 )
