@@ -27,6 +27,7 @@ class Http:
     body: Any
 
 
+@dataclass(frozen=True)
 class Hangup:
     """The connection is closed without an answer."""
 
