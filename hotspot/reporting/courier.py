@@ -35,7 +35,7 @@ RETRY_MS = 250
 RETRIED = frozenset({Reason.NO_SESSION.name, Reason.NOT_REGISTERED.name, Reason.WRONG_EPOCH.name})
 """Refusals that may be different in a moment: the validator restarted, or is a block behind."""
 WARM_INTERVAL_MS = 10_000
-PROBE_AFTER_MS = 1_800_000
+PROBE_AFTER_MS = 7_200_000
 """A validator that was not called for so long is asked for a challenge, to know whether it is there. More often would
 cost a quiet hotspot on a metered line more than its reports do."""
 UNEXPECTED = "UNEXPECTED"
