@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,6 +102,7 @@ class Devnet:
         self._pending_faults = list(options.faults.timed)
         self._started, self._started_at_ms = time.monotonic(), self._now_ms()
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="devnet")
+        self._ending = threading.Event()
         self._jobs: dict[tuple[str, int], Future[Any]] = {}
         self._worked_on: dict[int, bytes] = {}
         """The root each epoch's jobs are about, by its data hash."""
@@ -395,7 +397,9 @@ class Devnet:
 
     def _claim(self, root: RootSubmitted) -> None:
         holders = self._chain.history.holders_at(self._chain.final.number)
-        sent = claim_all(self._reader, self._sender, root, self._evidence.state(root), holders)
+        sent = claim_all(self._reader, self._sender, root, self._evidence.state(root), holders, self._ending)
+        if self._ending.is_set():
+            return
         self._say(f"Epoch {root.epoch}: {sent} claims paid.")
 
     def _finish_replay(self) -> None:
@@ -458,6 +462,7 @@ class Devnet:
 
     def stop(self) -> None:
         """Ends every process this run started: radios first, the chain last, so that its last state is on disk."""
+        self._ending.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         running = self._processes.running
         self._processes.end([name for name in running if name != "chain"])
