@@ -170,7 +170,7 @@ def _known(key: str, value: Any, where: str = "", prefix: str = "", spelled: Cal
     known = [spec.name for spec in fields(Config)]
     if key not in known:
         near = [prefix + spelled(one) for one in known]
-        raise ConfigError(f"{where}unknown key `{prefix}{spelled(key)}`{_nearest(prefix + spelled(key), near)}.")
+        raise ConfigError(f"{where}unknown key `{prefix}{spelled(key)}`{_nearest(prefix + spelled(key), near)}")
     try:
         return _read(key, value)
     except ConfigError as error:
@@ -189,7 +189,7 @@ def _read_text(key: str, text: str, problem: ConfigError) -> Any:
 
 def _nearest(key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"; did you mean `{near[0]}`?" if near else f"; known keys are {', '.join(known)}"
+    return f"; did you mean `{near[0]}`?" if near else f"; known keys are {', '.join(known)}."
 
 
 def _read(key: str, value: Any) -> Any:

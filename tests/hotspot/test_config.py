@@ -42,7 +42,7 @@ def test_reads_every_key() -> None:
 
 
 def test_an_unknown_key_is_an_error_with_the_nearest_name() -> None:
-    with pytest.raises(config.ConfigError, match="unknown key `listn`; did you mean `listen`"):
+    with pytest.raises(config.ConfigError, match=r"unknown key `listn`; did you mean `listen`\?$"):
         config.parse('listn = "127.0.0.1:1680"')
 
 
