@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from chain.deploy_command import deploy
+from chain.terminal import FINDINGS, UNREACHABLE, end, json_option, print_json
 
 if TYPE_CHECKING:
     from chain.reader import ChainReader
 
-FAILED, FINDINGS, UNREACHABLE = 1, 3, 5
 network_option = click.option(
     "--network", default="network.json", show_default=True, metavar="FILE|URL", help="The network's file or address."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -48,11 +46,11 @@ def show(network: str, as_json: bool) -> None:
     finally:
         reader.close()
     if as_json:
-        _print_json({"file": file, "chain": chain})
+        print_json({"file": file, "chain": chain})
     else:
         click.echo("\n".join(describe.lines(file, chain)))
     if problem:
-        _end(problem, UNREACHABLE)
+        end(problem, UNREACHABLE)
 
 
 @group.command()
@@ -67,12 +65,12 @@ def check(network: str, as_json: bool) -> None:
         findings = reader.check()
     except ChainError as error:
         if as_json:
-            _print_json({"reachable": False, "findings": [str(error)]})
-        _end(str(error), UNREACHABLE)
+            print_json({"reachable": False, "findings": [str(error)]})
+        end(str(error), UNREACHABLE)
     finally:
         reader.close()
     if as_json:
-        _print_json({"reachable": True, "findings": findings})
+        print_json({"reachable": True, "findings": findings})
     else:
         click.echo("\n".join(findings) or f"{reader.network.name} is what its file says.")
     sys.exit(FINDINGS if findings else 0)
@@ -85,13 +83,4 @@ def _reader(source: str) -> ChainReader:
     try:
         return ChainReader(load(source))
     except NetworkFileError as error:
-        _end(str(error), FAILED)
-
-
-def _print_json(shape: Any) -> None:
-    click.echo(json.dumps(shape, indent=2, ensure_ascii=False))
-
-
-def _end(sentence: str, code: int) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(code)
+        end(str(error))

@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.transacting.options import (
-    UNVERIFIED,
-    Stop,
-    ends_with_a_sentence,
-    json_option,
-    network_option,
-    print_json,
-    unicode_text,
-)
+from chain.terminal import UNVERIFIED, json_option, print_json
+from chain.transacting.options import Stop, ends_with_a_sentence, network_option, unicode_text
 
 if TYPE_CHECKING:
     from chain.deploy import Deployment, Plan, Preview

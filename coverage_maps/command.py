@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
+
+from chain.terminal import FAILED, UNREACHABLE, UNVERIFIED, end, json_option, print_json
 
 if TYPE_CHECKING:
     from chain.network import NetworkFile
     from coverage_maps.importers.measurements import ImportReport
     from coverage_maps.view import EpochView
 
-FAILED, UNREACHABLE, VERIFICATION_FAILED = 1, 5, 7
 CLASSES = ("cellular", "wifi", "lora")
 MAX_SOURCE = 2**16 - 1
 
@@ -29,7 +28,6 @@ network_option = click.option(
     metavar="FILE|URL",
     help="The network's file or address.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 epoch_option = click.option("--epoch", type=click.IntRange(min=0), help="Epoch; the newest settled one by default.")
 directory_option = click.option(
     "--directory", type=click.Path(path_type=Path, file_okay=False), help="Where fetched evidence is kept."
@@ -39,15 +37,6 @@ directory_option = click.option(
 @click.group()
 def group() -> None:
     """Look at coverage: serve the map, read need and gaps."""
-
-
-def _fail(sentence: str, code: int = FAILED) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(code)
-
-
-def _print_json(shape: Any) -> None:
-    click.echo(json.dumps(shape, indent=2, ensure_ascii=False))
 
 
 def _kept_in(directory: Path | None) -> Path:
@@ -63,7 +52,7 @@ def _network(source: str) -> NetworkFile:
     try:
         return load(source)
     except NetworkFileError as error:
-        _fail(str(error))
+        end(str(error))
 
 
 def _view(network_source: str, epoch: int | None, directory: Path | None) -> EpochView:
@@ -73,9 +62,9 @@ def _view(network_source: str, epoch: int | None, directory: Path | None) -> Epo
 
     found = read_epoch(_network(network_source), epoch, _kept_in(directory))
     if isinstance(found, Unreachable):
-        _fail(found.sentence, UNREACHABLE)
+        end(found.sentence, UNREACHABLE)
     if isinstance(found, Problem):
-        _fail(found.sentence, FAILED if found.missing else VERIFICATION_FAILED)
+        end(found.sentence, FAILED if found.missing else UNVERIFIED)
     return found
 
 
@@ -101,7 +90,7 @@ def serve(network_source: str, host: str, port: int, directory: Path | None, are
     def ready(bound: int) -> None:
         address = f"http://{host}:{bound}"
         if as_json:
-            click.echo(json.dumps({"map": address}))
+            print_json({"map": address}, indent=None)
         else:
             click.echo(f"Map of {network.name} at {address} (Ctrl-C ends it)")
 
@@ -109,7 +98,7 @@ def serve(network_source: str, host: str, port: int, directory: Path | None, are
     try:
         run(settings, ready)
     except ServeError as error:
-        _fail(str(error))
+        end(str(error))
 
 
 # --- need -------------------------------------------------------------------------------------------------------------
@@ -136,7 +125,7 @@ def need(cell: str, network_source: str, epoch: int | None, directory: Path | No
         raise click.UsageError(f"{cell} is coarser than a pay cell; give one of resolution 8 or finer.")
     shape = shapes.cell_shape(view, pay_cell)
     if as_json:
-        _print_json(shape)
+        print_json(shape)
         return
     click.echo(f"Cell {shape['cell']} in epoch {shape['epoch']}: {shape['sentence']}")
     for step in shape["steps"]:
@@ -170,9 +159,9 @@ def area(file: Path, network_source: str, epoch: int | None, directory: Path | N
         read_area(data)
         shape = cut_area(_view(network_source, epoch, directory), data)
     except (GeoJsonError, AreaTooLargeError) as error:
-        _fail(f"{file}: {error}")
+        end(f"{file}: {error}")
     if as_json:
-        _print_json(shape)
+        print_json(shape)
         return
     click.echo(f"Epoch {shape['epoch']}: {shape['covered_share']:.1%} of {shape['area_km2']:,.2f} km2 is covered.")
     gaps = "gap" if shape["gap_count"] == 1 else "gaps"
@@ -206,11 +195,11 @@ def import_baseline(file: Path, radio_class: str, source: int, out: Path, as_jso
         imported = import_file(file, RADIO_CLASSES[radio_class], source)
         write_durably(out, imported.data)
     except ImportFileError as error:
-        _fail(str(error))
+        end(str(error))
     except OSError as error:
-        _fail(f"{out} cannot be written: {error.strerror}.")
+        end(f"{out} cannot be written: {error.strerror}.")
     if as_json:
-        _print_json({"file": str(out), "radio_class": radio_class, "source": source, **asdict(imported.report)})
+        print_json({"file": str(out), "radio_class": radio_class, "source": source, **asdict(imported.report)})
     else:
         _print_report(imported.report, click.echo)
         click.echo(f"Written to {out}. List it in the params by this sha256:\n  {imported.report.sha256}")

@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from chain.terminal import FAILED, UNREACHABLE, end, json_option, print_json
+
 if TYPE_CHECKING:
     from devnet.run import Devnet, Options
 
-FAILED, UNREACHABLE = 1, 5
 DEFAULT_MAP_PORT = 8080
-
-
-def _end(sentence: str, code: int = FAILED) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(code)
 
 
 def _say(sentence: str) -> None:
@@ -187,7 +183,7 @@ def _conclude(devnet: Devnet, json_path: Path | None) -> int:
 @click.option("--at", required=True, metavar="LAT,LON", help="Where it stands.")
 @click.option("--gain-dbi", type=click.FloatRange(-10, 15), default=2.0, show_default=True, help="Its antenna's gain.")
 @click.option("--name", default="", help="Its name in the ether; default: from its address.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def attach(
     network: str, hotspot: str | None, pipe: Path | None, at: str, gain_dbi: float, name: str, as_json: bool
 ) -> None:
@@ -204,9 +200,9 @@ def attach(
     try:
         simulated = load(network).simulated or {}
     except NetworkFileError as error:
-        _end(str(error))
+        end(str(error))
     if "ether" not in simulated:
-        _end("This network has no simulated ether: point a real packet forwarder at the hotspot.")
+        end("This network has no simulated ether: point a real packet forwarder at the hotspot.")
     station = {
         "name": name or "guest-" + (hotspot or pipe.name).replace(":", "-").replace("[", "").replace("]", ""),
         **({"hotspot": hotspot} if hotspot else {"pipe": str(pipe.absolute())}),
@@ -218,12 +214,14 @@ def attach(
         with EtherClient(simulated["ether"]) as ether:
             answer = ether.attach(station)
     except EtherRefusedError as error:
-        _end(str(error))
+        end(str(error))
     except EtherUnreachableError as error:
-        _end(str(error), UNREACHABLE)
+        end(str(error), UNREACHABLE)
     radio = f"as forwarder {answer['eui']}" if answer["eui"] else "with a Wi-Fi radio"
-    text = f"{answer['name']} is on air at {at} {radio} (simulated)."
-    click.echo(json.dumps(answer) if as_json else text)
+    if as_json:
+        print_json(answer, indent=None)
+    else:
+        click.echo(f"{answer['name']} is on air at {at} {radio} (simulated).")
 
 
 def _place(at: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from chain.key_files import load_key
 from chain.network import load as load_network
 from chain.reader import ChainReader
 from chain.sender import Sender
+from chain.terminal import UNREACHABLE
 from devnet import directory, founding, scenarios, toolchain
 from devnet.balances import due
 from devnet.claims import claim_all
@@ -53,7 +54,6 @@ LATE_AFTER_EPOCHS = 3
 """A bounded run gives up this many epochs after its last one."""
 STATUS_EVERY_S = 2
 KEPT_EPOCHS = 64
-UNREACHABLE = 5
 """Exit code of an audit that needs something nobody has yet."""
 MAX_SENTENCES = 64
 MB = 1024 * 1024

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -43,3 +45,27 @@ def test_groups_that_are_not_installed_are_not_offered(monkeypatch: pytest.Monke
     result = CliRunner().invoke(farfield.main, ["validator"])
     assert result.exit_code == 2
     assert "full installation" in result.output
+
+
+NOWHERE = ["--network", "nowhere.json"]
+WITHOUT_A_NETWORK = {
+    "hotspot register": [*NOWHERE, "--owner", f"0x{7:040x}", "--at", "48.4,9.99"],
+    "hotspot earnings": NOWHERE,
+    "hotspot keys show": [],
+    "map need": [*NOWHERE, "881faa4a2dfffff"],
+    "network check": NOWHERE,
+    "network show": NOWHERE,
+    "validator audit": [*NOWHERE, "1"],
+    "validator status": NOWHERE,
+    "devnet attach": [*NOWHERE, "--hotspot", "127.0.0.1:1680", "--at", "48.4,9.99"],
+}
+
+
+@pytest.mark.parametrize("command", WITHOUT_A_NETWORK)
+def test_with_json_a_failure_is_its_sentence_and_its_exit_code(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(farfield.main, [*command.split(), *WITHOUT_A_NETWORK[command], "--json"])
+    assert json.loads(result.stdout) == {"error": result.stderr.rstrip("\n"), "exit_code": result.exit_code}
+    assert result.exit_code in (1, 5, 6)

@@ -10,16 +10,12 @@ from typing import Any, TextIO, cast
 
 import click
 
-FAILED, UNREACHABLE, KEY_PROBLEM, OTHER_VERSION = 1, 5, 6, 8
+from chain.terminal import KEY_PROBLEM, OTHER_VERSION, UNREACHABLE, end, json_option, print_json
+
 EXPLAINED = ("hotspot", "cell", "report")
 network_option = click.option(
     "--network", default="network.json", show_default=True, help="The network's file or address."
 )
-
-
-def _end(sentence: str, code: int = FAILED) -> None:
-    click.echo(sentence, err=True)
-    sys.exit(code)
 
 
 COMMANDS = {
@@ -88,13 +84,11 @@ def start(ports: Any, *, directory: Path, **flags: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         asyncio.run(run(load(directory, **flags), ports))
     except KeyFileError as error:
-        _end(str(error), KEY_PROBLEM)
+        end(str(error), KEY_PROBLEM)
     except (ConfigError, StartError, NetworkFileError, ChainError) as error:
-        _end(str(error))
+        end(str(error))
     except OSError as error:
-        _end(
-            f"{error.filename or directory} cannot be used: {error.strerror or error}. Check the disk and permissions."
-        )
+        end(f"{error.filename or directory} cannot be used: {error.strerror or error}. Check the disk and permissions.")
 
 
 class PatientLog:
@@ -143,7 +137,7 @@ def _log_json() -> None:
     "--directory", type=click.Path(path_type=Path), help="Where fetched evidence is kept; default: a new one."
 )
 @click.option("--explain", nargs=2, metavar="hotspot|cell|report ID", help="Print the numbers behind one id.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def audit(epoch: int, network: str, directory: Path | None, explain: tuple[str, str] | None, as_json: bool) -> None:
     """Compute EPOCH again from the chain and public evidence, and compare the root."""
     import asyncio
@@ -158,20 +152,20 @@ def audit(epoch: int, network: str, directory: Path | None, explain: tuple[str, 
         with tempfile.TemporaryDirectory() as fresh:
             found = asyncio.run(_audit(epoch, network, directory or Path(fresh)))
     except OtherVersionError as error:
-        _end(str(error), OTHER_VERSION)
+        end(str(error), OTHER_VERSION)
     except (AuditImpossibleError, ChainError) as error:
-        _end(str(error), UNREACHABLE)
+        end(str(error), UNREACHABLE)
     except NetworkFileError as error:
-        _end(str(error))
+        end(str(error))
     except OSError as error:
         place = error.filename or directory or tempfile.gettempdir()
-        _end(
+        end(
             f"{place} cannot be used: {error.strerror or error}. "
             "Make room there, or name a directory you can write to with --directory."
         )
     lines = _lines(found, wanted)
     if as_json:
-        click.echo(json.dumps({**_tree(found), "explained": lines}))
+        print_json({**_tree(found), "explained": lines}, indent=None)
     else:
         click.echo("\n".join([_verdict(found), *lines]))
     sys.exit(found.exit_code)
@@ -231,7 +225,7 @@ def _verdict(found: Any) -> str:
 
 @group.command()
 @network_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def status(network: str, as_json: bool) -> None:
     """Where each validator of the network stands."""
     import asyncio
@@ -241,10 +235,10 @@ def status(network: str, as_json: bool) -> None:
     try:
         file = load(network)
     except NetworkFileError as error:
-        _end(str(error))
+        end(str(error))
     rows = asyncio.run(_statuses(file))
     if as_json:
-        click.echo(json.dumps(rows))
+        print_json(rows, indent=None)
     else:
         for row in rows:
             state = f"settled epoch {row['settled_epoch']}" if row["answers"] else "does not answer"
@@ -280,7 +274,7 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--key-file", type=click.Path(path_type=Path), required=True, help="The file to make.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def new(key_file: Path, as_json: bool) -> None:
     """Make a signing key in a file only you can read."""
     from chain.key_files import KeyFileError, create_key
@@ -289,5 +283,5 @@ def new(key_file: Path, as_json: bool) -> None:
     try:
         address = "0x" + quorum_address(create_key(key_file)).hex()
     except KeyFileError as error:
-        _end(str(error), KEY_PROBLEM)
+        end(str(error), KEY_PROBLEM)
     click.echo(json.dumps({"key": address, "file": str(key_file)}) if as_json else f"{address} in {key_file}")

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.transacting.options import (
-    FINDINGS,
-    Sending,
-    Stop,
-    ends_with_a_sentence,
-    json_option,
-    network_option,
-    print_json,
-    sending,
-    unicode_text,
-)
+from chain.terminal import FINDINGS, json_option, print_json
+from chain.transacting.options import Sending, Stop, ends_with_a_sentence, network_option, sending, unicode_text
 from chain.transacting.values import ACCOUNT, HASH, HOTSPOT_ID
 
 if TYPE_CHECKING:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-FAILED, FINDINGS, UNREACHABLE, KEY_PROBLEM, UNVERIFIED = 1, 3, 5, 6, 7
+from chain.terminal import FAILED, KEY_PROBLEM, UNREACHABLE, end, json_option
+
 EXIT_CODES = """Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 not possible yet, 5 nothing answers, 6 the key
     cannot be used, 7 what was served is not what the chain says."""
 KEY_VARIABLE = "FARFIELD_KEY"
-JSON_PRINTED = "farfield.json_printed"
-"""In a command's context: its one object is on stdout."""
 
 network_option = click.option(
     "--network",
@@ -35,9 +32,6 @@ def unicode_text(_: click.Context, parameter: click.Parameter, value: str | None
     if value is not None and any("\ud800" <= one <= "\udfff" for one in value):
         raise click.BadParameter("this text is not UTF-8. Type it again in a terminal set to UTF-8.", param=parameter)
     return value
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 class Stop(Exception):  # noqa: N818 - it ends a command, for whatever reason
@@ -89,7 +83,7 @@ def sending(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ends_with_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns what goes wrong into a sentence on stderr and an exit code; with --json into an object on stdout too."""
+    """Turns what goes wrong into a sentence on stderr and an exit code; see `chain.terminal.end`."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -97,37 +91,15 @@ def ends_with_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
         from chain.key_files import KeyFileError
         from chain.network import NetworkFileError
 
-        as_json = bool(options.get("as_json"))
         try:
             command(*arguments, **options)
         except Stop as stop:
-            _fail(str(stop), stop.code, as_json=as_json)
+            end(str(stop), stop.code)
         except KeyFileError as error:
-            _fail(str(error), KEY_PROBLEM, as_json=as_json)
+            end(str(error), KEY_PROBLEM)
         except ChainUnavailable as error:
-            _fail(str(error), UNREACHABLE, as_json=as_json)
+            end(str(error), UNREACHABLE)
         except (ChainError, NetworkFileError) as error:
-            _fail(str(error), FAILED, as_json=as_json)
+            end(str(error), FAILED)
 
     return run
-
-
-def print_json(shape: Any) -> None:
-    """One JSON object on stdout. A file's name that is not UTF-8 stands in it as JSON escapes it."""
-    click.echo(json.dumps(shape, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8"))
-    context = click.get_current_context(silent=True)
-    if context is not None:
-        context.meta[JSON_PRINTED] = True
-
-
-def _fail(sentence: str, code: int, *, as_json: bool) -> NoReturn:
-    """Ends the process. What a command has printed of its failure is the one object there is."""
-    if as_json and not click.get_current_context().meta.get(JSON_PRINTED):
-        print_json({"error": sentence, "exit_code": code})
-    end(sentence, code)
-
-
-def end(sentence: str, code: int) -> NoReturn:
-    """Ends the process with a sentence on stderr."""
-    click.echo(sentence, err=True)
-    sys.exit(code)

@@ -18,7 +18,8 @@ from chain.key_files import load_key
 from chain.network import NetworkFile, checksum, load
 from chain.reader import ChainReader
 from chain.sender import Receipt, Sender, Simulated
-from chain.transacting.options import FAILED, Sending, Stop, print_json
+from chain.terminal import FAILED, print_json
+from chain.transacting.options import Sending, Stop
 from protocol.ids import Address
 
 POLL_S = 0.25

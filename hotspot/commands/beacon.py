@@ -9,17 +9,8 @@ from typing import Any
 
 import click
 
-from hotspot.commands.shared import (
-    FAILED,
-    KEY_PROBLEM,
-    UNREACHABLE,
-    directory_option,
-    end,
-    json_option,
-    network_option,
-    print_json,
-    reader_for,
-)
+from chain.terminal import FAILED, KEY_PROBLEM, UNREACHABLE, end, json_option, print_json
+from hotspot.commands.shared import directory_option, network_option, reader_for
 
 
 @click.command()

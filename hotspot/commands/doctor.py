@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from hotspot.commands.shared import FINDINGS, NETWORK_FILE, directory_option, json_option, network_option, print_json
+from chain.terminal import FINDINGS, json_option, print_json
+from hotspot.commands.shared import NETWORK_FILE, directory_option, network_option
 
 
 @click.command()

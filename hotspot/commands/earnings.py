@@ -7,16 +7,8 @@ from typing import Any
 
 import click
 
-from hotspot.commands.shared import (
-    KEY_PROBLEM,
-    UNREACHABLE,
-    directory_option,
-    end,
-    json_option,
-    network_file,
-    network_option,
-    print_json,
-)
+from chain.terminal import KEY_PROBLEM, UNREACHABLE, end, json_option, print_json
+from hotspot.commands.shared import directory_option, network_file, network_option
 
 BAR_WIDTH = 30
 

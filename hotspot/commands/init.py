@@ -7,15 +7,8 @@ from typing import Any
 
 import click
 
-from hotspot.commands.shared import (
-    FAILED,
-    NETWORK_VARIABLE,
-    absolute_source,
-    directory_option,
-    end,
-    json_option,
-    print_json,
-)
+from chain.terminal import FAILED, end, json_option, print_json
+from hotspot.commands.shared import NETWORK_VARIABLE, absolute_source, directory_option
 
 STATUS_PORT = 8681
 EVERYWHERE = "0.0.0.0:1680"

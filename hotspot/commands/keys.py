@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotspot.commands.shared import KEY_PROBLEM, directory_option, end, json_option, print_json
+from chain.terminal import KEY_PROBLEM, end, json_option, print_json
+from hotspot.commands.shared import directory_option
 
 if TYPE_CHECKING:
     from hotspot.keys import DeviceKey

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.transacting.options import (
-    FINDINGS,
-    Sending,
-    Stop,
-    ends_with_a_sentence,
-    json_option,
-    network_option,
-    print_json,
-    sending,
-)
+from chain.terminal import FINDINGS, json_option, print_json
+from chain.transacting.options import Sending, Stop, ends_with_a_sentence, network_option, sending
 from chain.transacting.values import ACCOUNT, HOTSPOT_ID
 from hotspot.commands.places import ELEVATION_M, cell_of, gain_cdb_of
 

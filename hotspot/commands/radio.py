@@ -8,7 +8,8 @@ from typing import IO, Any
 
 import click
 
-from hotspot.commands.shared import FAILED, FINDINGS, UNREACHABLE, directory_option, end, json_option, print_json
+from chain.terminal import FAILED, FINDINGS, UNREACHABLE, end, json_option, print_json
+from hotspot.commands.shared import directory_option
 
 MAX_SECONDS = 86_400
 seconds_option = click.option(

@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chain.terminal import FAILED, KEY_PROBLEM, UNREACHABLE, end, json_option, print_json
 from chain.transacting.values import ACCOUNT
 from hotspot.commands.init import make_directory
 from hotspot.commands.places import ELEVATION_M, cell_of, gain_cdb_of
-from hotspot.commands.shared import (
-    FAILED,
-    KEY_PROBLEM,
-    NETWORK_FILE,
-    UNREACHABLE,
-    directory_option,
-    end,
-    json_option,
-    network_option,
-    network_source,
-    print_json,
-    reader_for,
-)
+from hotspot.commands.shared import NETWORK_FILE, directory_option, network_option, network_source, reader_for
 
 if TYPE_CHECKING:
     from hotspot.keys import DeviceKey

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotspot.commands.shared import (
-    FAILED,
-    KEY_PROBLEM,
-    UNREACHABLE,
-    directory_option,
-    end,
-    json_option,
-    network_file,
-    network_option,
-    print_json,
-)
+from chain.terminal import FAILED, KEY_PROBLEM, UNREACHABLE, end, json_option, print_json
+from hotspot.commands.shared import directory_option, network_file, network_option
 
 if TYPE_CHECKING:
     from chain.network import NetworkFile

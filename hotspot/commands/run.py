@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotspot.commands.shared import NETWORK_FILE, end, json_option, network_option, print_json
+from chain.terminal import end, json_option, print_json
+from hotspot.commands.shared import NETWORK_FILE, network_option
 
 if TYPE_CHECKING:
     from hotspot.running.process import Process

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from hotspot.commands.shared import FAILED, KEY_PROBLEM, directory_option, end, json_option, print_json
+from chain.terminal import FAILED, KEY_PROBLEM, end, json_option, print_json
+from hotspot.commands.shared import directory_option
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 EXECUTABLE_VARIABLE = "FARFIELD_EXECUTABLE"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
+
+from chain.terminal import FAILED, end
 
 if TYPE_CHECKING:
     from chain.network import NetworkFile
     from chain.reader import ChainReader
 
-FAILED, USAGE, FINDINGS, UNREACHABLE, KEY_PROBLEM, OTHER_VERSION = 1, 2, 3, 5, 6, 8
 NETWORK_FILE = "network.json"
 NETWORK_VARIABLE = "FARFIELD_NETWORK"
 
@@ -36,18 +35,6 @@ directory_option = click.option(
     metavar="DIR",
     help="Where the hotspot keeps its key, settings and reports.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
-
-def end(sentence: str, code: int) -> NoReturn:
-    """Ends the command with a sentence on standard error."""
-    click.echo(sentence, err=True)
-    sys.exit(code)
-
-
-def print_json(shape: Any, indent: int | None = 2) -> None:
-    """One JSON object on standard output. A file's name that is not UTF-8 stands in it as JSON escapes it."""
-    click.echo(json.dumps(shape, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
 
 
 def network_source(given: str | None, directory: Path) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from hotspot.commands.shared import UNREACHABLE, directory_option, end, json_option, print_json
+from chain.terminal import UNREACHABLE, end, json_option, print_json
+from hotspot.commands.shared import directory_option
 
 WATCH_S = 2.0
 CLEAR = "\x1b[2J\x1b[H"

@@ -8,15 +8,8 @@ from typing import Any
 
 import click
 
-from hotspot.commands.shared import (
-    FAILED,
-    NETWORK_FILE,
-    directory_option,
-    end,
-    json_option,
-    network_option,
-    print_json,
-)
+from chain.terminal import FAILED, end, json_option, print_json
+from hotspot.commands.shared import NETWORK_FILE, directory_option, network_option
 
 
 @click.command("support-bundle")

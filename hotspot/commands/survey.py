@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotspot.commands.shared import (
-    FAILED,
-    KEY_PROBLEM,
-    directory_option,
-    end,
-    json_option,
-    network_file,
-    network_option,
-    print_json,
-)
+from chain.terminal import FAILED, KEY_PROBLEM, end, json_option, print_json
+from hotspot.commands.shared import directory_option, network_file, network_option
 
 if TYPE_CHECKING:
     from hotspot.config import Config

@@ -17,7 +17,8 @@ from chain.reader import ChainReader
 from chain.refusals import far
 from chain.sender import Receipt
 from chain.shares import HotspotFacts, facts_of
-from chain.transacting.options import FINDINGS, UNREACHABLE, UNVERIFIED, Stop
+from chain.terminal import FINDINGS, UNREACHABLE, UNVERIFIED
+from chain.transacting.options import Stop
 from hotspot.wire import CallFailed, ValidatorClient
 from protocol.epoch import decode_summary
 from protocol.ids import Address, is_hotspot_id

@@ -15,7 +15,8 @@ from chain.network import NetworkFile, checksum, load
 from chain.reader import ChainReader
 from chain.refusals import far
 from chain.sender import Sender
-from chain.transacting.options import Sending, Stop, ends_with_a_sentence, print_json
+from chain.terminal import print_json
+from chain.transacting.options import Sending, Stop, ends_with_a_sentence
 from chain.transacting.session import Intent, carry_out, coin_text, finish, session
 from hotspot.keys import DeviceKey
 from hotspot.ownership.registration import Site, signed_registration

@@ -14,6 +14,7 @@ from typing import IO, Any
 from chain.errors import ChainError
 from chain.network import NetworkFile
 from chain.reader import WRONG_CHAIN, ChainReader
+from chain.terminal import FAILED, KEY_PROBLEM, OTHER_VERSION, UNREACHABLE
 from hotspot import config as configs
 from hotspot import keys
 from hotspot.config import Config
@@ -25,7 +26,6 @@ from protocol.parameters import Windows
 from protocol.rulebook import TEXT
 
 LOCK_FILE = "lock"
-FAILED, UNREACHABLE, KEY_PROBLEM, OTHER_VERSION = 1, 5, 6, 8
 
 
 class StartError(Exception):

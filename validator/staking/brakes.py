@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.transacting.options import (
-    FINDINGS,
-    Sending,
-    Stop,
-    ends_with_a_sentence,
-    json_option,
-    network_option,
-    print_json,
-    sending,
-)
+from chain.terminal import FINDINGS, json_option, print_json
+from chain.transacting.options import Sending, Stop, ends_with_a_sentence, network_option, sending
 from validator.staking.command import signing_key_option
 
 if TYPE_CHECKING:

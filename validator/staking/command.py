@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chain.transacting.options import FINDINGS, Sending, Stop, print_json, sending
+from chain.terminal import FINDINGS, print_json
+from chain.transacting.options import Sending, Stop, sending
 from chain.transacting.values import ACCOUNT, AMOUNT
 
 if TYPE_CHECKING:
