@@ -34,7 +34,7 @@ demo: setup
 	$(BIN)/farfield devnet run
 
 test: setup $(VENV)/.dev-complete
-	$(PYTEST) -n 3 --dist loadfile $(ARGS)
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup $(VENV)/.dev-complete
 	$(BIN)/ruff format --check .

@@ -18,10 +18,10 @@ from protocol.limits import CLOSING_EPOCHS
 from protocol.manifest import COMMITS, Manifest
 from protocol.records import SegmentRef
 from tests.factories import NETWORK, validator_key
+from tests.validator.batches import flipped
 from tests.validator.disks import DiaryDisk
 from tests.validator.fakes import DOMAIN
 from tests.validator.nodes import LocalNetwork, Node, all_hear_all, owner_of, run, start_ms, three_devices
-from tests.validator.test_gateway import flipped
 from validator.peers import MAX_MANIFESTS_TRIED
 
 DEVICES = three_devices()

@@ -17,10 +17,10 @@ from structlog.testing import capture_logs
 from chain.errors import TransactionFailed
 from chain.journal import JournalFailed
 from tests.validator.disks import FullDisk
+from tests.validator.epochs import four, has_root, own_roots, play
 from tests.validator.nodes import run
+from tests.validator.requests import client_of_one, honest
 from tests.validator.test_rewind import first_post_block, lose_from
-from tests.validator.test_runtime import four, has_root, own_roots, play
-from tests.validator.test_wire import client_of_one, honest
 from validator import daemon
 from validator.command import PatientLog
 

@@ -2,91 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from protocol.encoding import U32, sha256, signed_bytes
-from protocol.ids import Address, ReportId
-from protocol.keys import coordinates, recover_quorum, sign_device
+from protocol.encoding import sha256
+from protocol.ids import Address
+from protocol.keys import recover_quorum
 from protocol.limits import COMMIT_EARLY_MS, MAX_COMMITS_PER_HOTSPOT, MAX_REPORTS_PER_HOTSPOT
 from protocol.manifest import COMMITS
 from protocol.reasons import Reason
-from protocol.records import REGISTRATION, SESSION, Beacon, Registration, Session
-from tests.factories import NETWORK, Device, device_key, make_device, north_of_ulm, sign_report
+from tests.factories import NETWORK, make_device, north_of_ulm
+from tests.validator.batches import (
+    DEVICES,
+    SEALED_MS,
+    commits,
+    flipped,
+    one_validator,
+    open_session,
+    reasons,
+    report,
+    session_record,
+)
 from tests.validator.disks import DiaryDisk, FullDisk
 from tests.validator.fakes import DOMAIN
-from tests.validator.nodes import EPOCH, LocalNetwork, Node, all_hear_all, owner_of, run, start_ms, three_devices
-from validator.gateway import CommitEntry, ReportEntry, Taken, UnavailableError
-from validator.relay import Relay, RelayRefusedError
+from tests.validator.nodes import run, start_ms
+from validator.gateway import ReportEntry, UnavailableError
 from validator.seal import manifest_problem, seal
-from validator.sessions import CHALLENGE_VALID_MS, MAX_SESSION_MS, MAX_SESSIONS_PER_HOTSPOT
-
-DEVICES = three_devices()
-SEALED_MS = start_ms(2) + EPOCH.seal_after_ms
-
-
-@asynccontextmanager
-async def one_validator(directory: Path, now_ms: int = start_ms(1) + 10_000, **bent: Any) -> AsyncIterator[Node]:
-    network = LocalNetwork(directory)
-    network.chain.register(*DEVICES)
-    network.clock.time_ms = now_ms
-    await network.start(1, **bent)
-    try:
-        yield network.nodes[1]
-    finally:
-        await network.stop()
-
-
-def session_record(node: Node, device: Device, **bent: Any) -> tuple[Session, bytes]:
-    now_ms = node.network.clock.now_ms()
-    fields = {
-        "hotspot_id": device.hotspot_id,
-        "validator": node.owner,
-        "server_nonce": node.gateway.challenge()[0],
-        "expires_at_ms": now_ms + 3_600_000,
-    }
-    session = Session(**{**fields, **bent})
-    return session, sign_device(device.key, signed_bytes(SESSION, NETWORK, session.encode()))
-
-
-async def open_session(node: Node, device: Device = DEVICES[0], **bent: Any) -> bytes:
-    [token] = await node.gateway.open_sessions([session_record(node, device, **bent)])
-    assert isinstance(token, bytes)
-    return token
-
-
-def commits(token: bytes, numbers: range, epoch: int = 1) -> list[CommitEntry]:
-    return [CommitEntry(token, epoch, ReportId(sha256(U32.encode(number)))) for number in numbers]
-
-
-def report(number: int = 0, device: Device = DEVICES[0], epoch: int = 1, **bent: Any) -> ReportEntry:
-    fields = {
-        "chain_id": NETWORK.chain_id,
-        "contract": NETWORK.hotspots,
-        "hotspot_id": device.hotspot_id,
-        "epoch": epoch,
-        "salt": bytes(16),
-        "slot": number,
-        "nonce": bytes(32),
-        "frequency_hz": 868_100_000,
-        "spreading_factor": 7,
-        "bandwidth_hz": 125_000,
-        "power_cdb": 1_400,
-        "sent_at_ms": start_ms(epoch),
-        "cell": 0,
-    }
-    beacon = Beacon(**{**fields, **bent})
-    return ReportEntry(beacon, beacon.encode(), sign_report(device, beacon.encode()))
-
-
-def reasons(taken: Taken) -> list[Reason]:
-    return [reason for _, reason in taken.refusals]
-
 
 # --- receipts -----------------------------------------------------------------------------------------------------
 
@@ -349,10 +293,6 @@ def test_refuses_a_report_with_a_flipped_bit_in_its_signature(tmp_path: Path, at
     run(test)
 
 
-def flipped(data: bytes, at: int) -> bytes:
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
 def test_refuses_a_report_whose_bytes_are_not_those_signed(tmp_path: Path) -> None:
     async def test() -> None:
         async with one_validator(tmp_path) as node:
@@ -387,333 +327,5 @@ def test_refusals_are_counted_by_reason_and_stand_in_the_manifest(tmp_path: Path
                 Reason.SIGNATURE_REFUSED: 1,
                 Reason.NOT_REGISTERED: 2,
             }
-
-    run(test)
-
-
-# --- sessions -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("bent", "expected"),
-    [
-        ({"validator": owner_of(2)}, Reason.NO_SESSION),
-        ({"server_nonce": bytes(32)}, Reason.NO_SESSION),
-        ({"expires_at_ms": start_ms(1) + 10_000}, Reason.NO_SESSION),
-        ({"expires_at_ms": start_ms(1) + 10_000 + MAX_SESSION_MS + 1}, Reason.NO_SESSION),
-    ],
-    ids=["another validator", "a nonce nobody gave", "expired", "too long"],
-)
-def test_refuses_a_session(tmp_path: Path, bent: dict[str, Any], expected: Reason) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            assert await node.gateway.open_sessions([session_record(node, DEVICES[0], **bent)]) == [expected]
-
-    run(test)
-
-
-@pytest.mark.parametrize("at", range(0, 64, 9))
-def test_refuses_a_session_with_a_flipped_bit_in_its_signature(tmp_path: Path, at: int) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            session, signature = session_record(node, DEVICES[0])
-            opened = await node.gateway.open_sessions([(session, flipped(signature, at))])
-            assert opened == [Reason.SIGNATURE_REFUSED]
-
-    run(test)
-
-
-@pytest.mark.parametrize(("later_ms", "fresh"), [(CHALLENGE_VALID_MS, True), (CHALLENGE_VALID_MS + 1, False)])
-def test_a_nonce_is_good_for_a_minute(tmp_path: Path, later_ms: int, fresh: bool) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            record = session_record(node, DEVICES[0])
-            node.network.clock.time_ms += later_ms
-            [result] = await node.gateway.open_sessions([record])
-            assert isinstance(result, bytes) is fresh
-
-    run(test)
-
-
-@pytest.mark.parametrize(("later_ms", "expected"), [(999, []), (1_000, [Reason.NO_SESSION])])
-def test_a_session_ends_when_it_says(tmp_path: Path, later_ms: int, expected: list[Reason]) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            now_ms = node.network.clock.now_ms()
-            token = await open_session(node, expires_at_ms=now_ms + 1_000)
-            node.network.clock.time_ms += later_ms
-            assert reasons(await node.gateway.take_commits(commits(token, range(1)))) == expected
-
-    run(test)
-
-
-def test_a_hotspot_that_opens_many_sessions_loses_its_own_oldest_ones_only(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            others = await open_session(node, DEVICES[1])
-            tokens = [await open_session(node) for _ in range(MAX_SESSIONS_PER_HOTSPOT + 1)]
-            now_ms = node.network.clock.now_ms()
-            found = [node.sessions.hotspot_of(token, now_ms) is not None for token in [others, *tokens]]
-            assert found == [True, False, *[True] * MAX_SESSIONS_PER_HOTSPOT]
-
-    run(test)
-
-
-def test_a_session_may_last_a_day(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            last_ms = node.network.clock.now_ms() + MAX_SESSION_MS
-            assert len(await open_session(node, expires_at_ms=last_ms)) == 32
-
-    run(test)
-
-
-def test_sessions_end_oldest_first_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def test() -> None:
-        monkeypatch.setattr("validator.sessions.MAX_SESSIONS", 2)
-        async with one_validator(tmp_path) as node:
-            tokens = [await open_session(node, device) for device in DEVICES]
-            now_ms = node.network.clock.now_ms()
-            assert [node.sessions.hotspot_of(token, now_ms) is not None for token in tokens] == [False, True, True]
-
-    run(test)
-
-
-def test_nothing_is_kept_of_a_session_that_has_ended(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            token = await open_session(node)
-            assert node.sessions.hotspot_of(token, 2**47) is None
-            assert (dict(node.sessions._open), node.sessions._tokens) == ({}, {})
-
-    run(test)
-
-
-def test_a_restart_forgets_sessions_and_keeps_rows(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            token = await open_session(node)
-            await node.gateway.take_commits(commits(token, range(2)))
-            await node.network.stop(1)
-            await node.network.start(1)
-            again = node.network.nodes[1]
-            assert reasons(await again.gateway.take_commits(commits(token, range(1)))) == [Reason.NO_SESSION]
-            assert len(again.inbox.epoch(1).rows[COMMITS]) == 2
-
-    run(test)
-
-
-# --- the chain ----------------------------------------------------------------------------------------------------
-
-
-def test_no_call_waits_for_the_chain_on_the_event_loop(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            node.network.chain.in_loop.clear()
-            token = await open_session(node)
-            await node.gateway.take_commits(commits(token, range(1)))
-            await node.gateway.take_reports([report()])
-            await node.gateway.epoch_facts(1)
-            await node.gateway.verdicts([ReportId(bytes(32))])
-            await node.gateway.relay(*registration("new"), "ipv4:127.0.0.1")
-            assert node.network.chain.in_loop == []
-
-    run(test)
-
-
-def test_records_are_taken_while_the_chain_is_silent(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            token = await open_session(node)
-            await node.gateway.take_commits(commits(token, range(1)))
-            node.network.chain.down = True
-            taken = await node.gateway.take_commits(commits(token, range(1, 2)))
-            assert taken.receipt is not None
-
-    run(test)
-
-
-def test_a_silent_chain_is_said_where_it_has_to_be_asked(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            node.network.chain.down = True
-            for call in (
-                node.gateway.take_reports([report()]),
-                node.gateway.open_sessions([session_record(node, DEVICES[0])]),
-                node.gateway.epoch_facts(1),
-                node.gateway.relay(*registration("new"), "ipv4:127.0.0.1"),
-            ):
-                with pytest.raises(UnavailableError, match="No RPC address answers"):
-                    await call
-
-    run(test)
-
-
-def test_an_epoch_whose_registry_is_not_final_is_asked_for_again_later(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path, start_ms(1) + 10_000) as node:
-            token = await open_session(node)
-            node.network.clock.time_ms = start_ms(2) - COMMIT_EARLY_MS
-            with pytest.raises(UnavailableError, match="the registry of epoch 2 is not known yet"):
-                await node.gateway.take_commits(commits(token, range(1), 2))
-
-    run(test)
-
-
-def test_facts_of_an_epoch_are_given_while_they_matter(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path, start_ms(30) + 10_000) as node:
-            found = [await node.gateway.epoch_facts(epoch) for epoch in (0, 22, 23, 30, 31, 2**63 - 1)]
-            assert [one is not None for one in found] == [False, False, True, True, False, False]
-            assert found[3] is not None
-            assert (found[3].seed, found[3].start_ms) == (node.view.seed(30), start_ms(30))
-
-    run(test)
-
-
-# --- registrations ------------------------------------------------------------------------------------------------
-
-
-def registration(name: str, owner: str = "owner") -> tuple[Registration, bytes]:
-    key = device_key(name)
-    x, y = coordinates(key.public_key())
-    record = Registration(x, y, sha256(owner.encode())[:20], north_of_ulm(3), 200, 10, 0)
-    return record, sign_device(key, signed_bytes(REGISTRATION, NETWORK, record.encode()))
-
-
-def test_a_registration_is_sent_to_the_contract_as_it_was_signed(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            record, signature = registration("new")
-            relayed = await node.gateway.relay(record, signature, "ipv4:127.0.0.1")
-            [arguments] = node.sender.registrations
-            assert arguments["cell"] == record.cell
-            assert relayed.hotspot_id == make_device("new", record.cell).hotspot_id
-
-    run(test)
-
-
-@pytest.mark.parametrize("at", range(0, 64, 13))
-def test_refuses_a_registration_with_a_flipped_bit_in_its_signature(tmp_path: Path, at: int) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            record, signature = registration("new")
-            with pytest.raises(RelayRefusedError, match="not signed by the device key it names"):
-                await node.gateway.relay(record, flipped(signature, at), "ipv4:127.0.0.1")
-            assert node.sender.registrations == []
-
-    run(test)
-
-
-def test_an_owner_has_a_number_of_registrations_a_day(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            most = node.rules.params.relay.per_owner
-            for number in range(most):
-                await node.gateway.relay(*registration(f"new {number}"), "ipv4:127.0.0.1")
-            with pytest.raises(RelayRefusedError, match="come back tomorrow") as refused:
-                await node.gateway.relay(*registration("one more"), "ipv4:127.0.0.2")
-            assert refused.value.over_limit
-            await node.gateway.relay(*registration("one more", "another owner"), "ipv4:127.0.0.1")
-            node.network.clock.time_ms += 86_400_000
-            await node.gateway.relay(*registration("one more"), "ipv4:127.0.0.1")
-
-    run(test)
-
-
-def test_everybody_together_has_a_number_of_registrations_a_day(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            limits = replace(node.rules.params.relay, per_day=2)
-            relay = Relay(node.network.chain, node.sender, limits, node.network.clock)  # type: ignore[arg-type]
-            for number in range(2):
-                relay.register(*registration(f"new {number}", f"owner {number}"), f"ipv4:10.0.0.{number}")
-            with pytest.raises(RelayRefusedError, match="everybody today"):
-                relay.register(*registration("one more", "owner 3"), "ipv4:10.0.0.3")
-
-    run(test)
-
-
-def test_a_silent_chain_costs_an_owner_nothing_of_its_day(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            node.network.chain.down = True
-            for _ in range(node.rules.params.relay.per_owner):
-                with pytest.raises(UnavailableError):
-                    await node.gateway.relay(*registration("new"), "ipv4:127.0.0.1")
-            node.network.chain.down = False
-            await node.gateway.relay(*registration("new"), "ipv4:127.0.0.1")
-
-    run(test)
-
-
-# --- verdicts -----------------------------------------------------------------------------------------------------
-
-
-def test_a_verdict_is_provisional_from_the_own_inbox_and_final_once_settled(tmp_path: Path) -> None:
-    async def test() -> None:
-        network = LocalNetwork(tmp_path)
-        network.chain.register(*DEVICES)
-        network.clock.time_ms = start_ms(1) - 2_000
-        await network.start()
-        world = all_hear_all(network.world(1, *DEVICES))
-        await network.feed(world)
-        network.clock.time_ms = start_ms(2)
-        node = network.nodes[1]
-        ids = [ReportId(row[:64][32:]) for row in node.inbox.epoch(1).rows[COMMITS].values()]
-        before = await node.gateway.verdicts([*ids, ReportId(bytes(32))])
-        assert [(outcome.reason, final) for outcome, final in before] == [(Reason.ACCEPTED, False)] * len(ids)
-        await network.run_until(lambda: network.settled()[1] == 1, 30_000)
-        after = await node.gateway.verdicts(ids)
-        assert [(outcome.reason, final) for outcome, final in after] == [(Reason.ACCEPTED, True)] * len(ids)
-        await network.stop(1)
-        await network.start(1)
-        assert await network.nodes[1].gateway.verdicts(ids) == after
-        await network.stop()
-
-    run(test)
-
-
-@pytest.mark.parametrize(("later_ms", "runs"), [(19_000, 2), (21_000, 4)])
-def test_however_many_ask_drafts_are_judged_a_tenth_of_the_time_at_most(
-    tmp_path: Path, later_ms: int, runs: int
-) -> None:
-    """Each judging takes two seconds here: one for the beacons, one for the witnesses."""
-
-    async def test() -> None:
-        network = LocalNetwork(tmp_path)
-        ran: list[int] = []
-
-        class SlowEngine:
-            def run(self, *_: object) -> list[tuple[int, ...]]:
-                network.clock.time_ms += 1_000
-                ran.append(network.clock.time_ms)
-                return []
-
-        network.chain.register(*DEVICES)
-        network.clock.time_ms = start_ms(1) + 10_000
-        await network.start(1, engine=SlowEngine())
-        node = network.nodes[1]
-        token = await open_session(node)
-        await node.gateway.take_commits(commits(token, range(1)))
-        await node.gateway.verdicts([ReportId(bytes(32))])
-        network.clock.time_ms += later_ms
-        await node.gateway.verdicts([ReportId(bytes(32))])
-        assert len(ran) == runs
-        await network.stop()
-
-    run(test)
-
-
-def test_drafts_of_epochs_that_never_settle_are_forgotten(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with one_validator(tmp_path) as node:
-            for epoch in range(1, 6):
-                node.network.clock.time_ms = start_ms(epoch) + 30_000
-                node.view.refresh()
-                token = await open_session(node)
-                await node.gateway.take_commits(commits(token, range(1), epoch))
-                await node.gateway.verdicts([ReportId(bytes(32))])
-            assert len(node.desk._provisional) <= 2
 
     run(test)

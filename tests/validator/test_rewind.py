@@ -6,8 +6,8 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
+from tests.validator.epochs import four, has_root, own_roots, play
 from tests.validator.nodes import LocalNetwork, run
-from tests.validator.test_runtime import four, has_root, own_roots, play
 
 
 def lose_from(network: LocalNetwork, block: int, *, posts_come_back: bool = False) -> None:

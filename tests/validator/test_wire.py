@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,74 +22,13 @@ from protocol.reasons import SENTENCES, Reason
 from protocol.records import Beacon, Registration, Session, Witness
 from protos.farfield.v1 import gateway_pb2 as gateway
 from protos.farfield.v1 import peer_pb2 as peer
-from tests.factories import NETWORK, validator_key
+from tests.factories import NETWORK
+from tests.validator.batches import open_session, report
 from tests.validator.disks import BlockedDisk, DiaryDisk, FullDisk
 from tests.validator.fakes import DOMAIN
-from tests.validator.nodes import LocalNetwork, all_hear_all, owner_of, run, start_ms, three_devices, until
+from tests.validator.nodes import LocalNetwork, all_hear_all, owner_of, run, start_ms, until
+from tests.validator.requests import DEVICES, client_of_one, honest
 from tests.validator.server import METHODS, Client, fingerprint, served
-from tests.validator.test_gateway import flipped, open_session, registration, report, session_record
-from validator.signer import Signer
-
-DEVICES = three_devices()
-CASES_PER_METHOD = 2_000
-AT_ONCE = 50
-SEED = 20_261_124
-
-
-@asynccontextmanager
-async def client_of_one(directory: Path, now_ms: int = start_ms(1) + 10_000, **bent: Any) -> AsyncIterator[Client]:
-    network = LocalNetwork(directory)
-    network.chain.register(*DEVICES)
-    network.clock.time_ms = now_ms
-    await network.start(1, **bent)
-    node = network.nodes[1]
-    await asyncio.to_thread(node.gateway._open, 1)
-    try:
-        async with served(node) as client:
-            yield client
-    finally:
-        await network.stop()
-
-
-# --- honest requests of every method, to be bent ------------------------------------------------------------------
-
-
-async def honest(client: Client, method: str, entries: int = 4) -> Any:
-    """A request that is answered."""
-    node = client.node
-    if method == "OpenSessions":
-        signed = [session_record(node, DEVICES[number % 3]) for number in range(entries)]
-        return gateway.OpenSessionsRequest(
-            sessions=[gateway.SignedSession(session=one.encode(), signature=signature) for one, signature in signed]
-        )
-    if method == "SubmitCommits":
-        token = await open_session(node, DEVICES[0])
-        ids = [sha256(U32.encode(number)) for number in range(entries)]
-        return gateway.SubmitCommitsRequest(
-            commits=[gateway.Commit(session_token=token, epoch=1, report_id=one) for one in ids]
-        )
-    if method == "SubmitReports":
-        made = [report(number) for number in range(entries)]
-        return gateway.SubmitReportsRequest(
-            reports=[gateway.Report(report=one.canonical, signature=one.signature) for one in made]
-        )
-    if method == "RelayRegistration":
-        record, signature = registration("new")
-        return gateway.RelayRegistrationRequest(registration=record.encode(), signature=signature)
-    if method == "AnnounceManifest":
-        poster = Signer(validator_key("v2"), DOMAIN, client.node.directory.parent / "v2.log", node.disk)
-        digest = Manifest(NETWORK, 1, owner_of(2), (), (), ()).digest()
-        signature = poster.manifest(1, digest)
-        poster.close()
-        return peer.AnnounceManifestRequest(epoch=1, validator=owner_of(2), manifest_hash=digest, signature=signature)
-    return {
-        "GetChallenge": gateway.GetChallengeRequest(),
-        "GetVerdicts": gateway.GetVerdictsRequest(report_ids=[bytes(32)] * entries),
-        "GetEpoch": gateway.GetEpochRequest(epoch=1),
-        "GetRootSignature": peer.GetRootSignatureRequest(epoch=1, set_id=1),
-        "GetBlob": peer.GetBlobRequest(sha256=node.store.put(bytes(1_000)), offset=10),
-        "GetStatus": peer.GetStatusRequest(),
-    }[method]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -393,7 +329,7 @@ def test_a_session_is_opened_or_refused_entry_by_entry(tmp_path: Path) -> None:
 def test_a_blob_comes_in_pieces_with_its_length(tmp_path: Path) -> None:
     async def test() -> None:
         async with client_of_one(tmp_path) as client:
-            data = random.Random(SEED).randbytes(2 * MAX_BLOB_CHUNK_BYTES + 5)
+            data = random.Random(20_261_124).randbytes(2 * MAX_BLOB_CHUNK_BYTES + 5)
             digest, found = client.node.store.put(data), b""
             for offset in (0, MAX_BLOB_CHUNK_BYTES, 2 * MAX_BLOB_CHUNK_BYTES):
                 reply = await client.call("GetBlob", peer.GetBlobRequest(sha256=digest, offset=offset))
@@ -524,118 +460,3 @@ def test_a_fault_of_ours_is_internal_and_logged_and_tells_nothing(
             assert [one["event"] for one in logs] == ["call_crashed"]
 
     run(test)
-
-
-# --- fuzz ---------------------------------------------------------------------------------------------------------
-
-
-def mutated(data: bytes, dice: random.Random) -> bytes:
-    """Valid bytes with a few flips, cuts, doubles, insertions or numbers made extreme."""
-    out = bytearray(data)
-    for _ in range(dice.randint(1, 4)):
-        at, length = dice.randint(0, len(out)), dice.choice((1, 2, 8, 32, 64))
-        change: Callable[[], Any] = dice.choice(
-            [
-                lambda at=at, length=length: out.__delitem__(slice(at, at + length)),
-                lambda at=at, length=length: out.__setitem__(slice(at, at), out[at : at + length]),
-                lambda at=at, length=length: out.__setitem__(slice(at, at), dice.randbytes(length)),
-                lambda at=at, length=length: out.__setitem__(slice(at, at + length), b"\xff" * length),
-                lambda at=at: out.__setitem__(slice(at, at + 1), dice.randbytes(1)),
-            ]
-        )
-        change()
-    return bytes(out)
-
-
-INTERESTING_WIDTHS = (
-    0,
-    1,
-    20,
-    31,
-    32,
-    33,
-    64,
-    65,
-    Session.width(),
-    Beacon.width(),
-    Witness.width(),
-    Registration.width(),
-)
-INTERESTING_NUMBERS = (0, 1, 2, 3, 2**31, 2**32, 2**48, 2**63 - 1, 2**63, 2**64 - 1)
-
-
-def invented(kind: Any, dice: random.Random, depth: int = 0) -> Any:
-    """A message with random values of the right types."""
-    message = kind()
-    for field in kind.DESCRIPTOR.fields:
-        if dice.random() < 0.05:
-            continue
-        if field.message_type is not None:
-            made = [
-                invented(field.message_type._concrete_class, dice, depth + 1) for _ in range(dice.choice((1, 2, 5)))
-            ]
-            getattr(message, field.name).extend(made)
-        elif field.type == field.TYPE_BYTES:
-            values = [dice.randbytes(dice.choice(INTERESTING_WIDTHS)) for _ in range(dice.choice((1, 3)))]
-            if isinstance(getattr(message, field.name), bytes):
-                setattr(message, field.name, values[0])
-            else:
-                getattr(message, field.name).extend(values)
-        else:
-            setattr(message, field.name, dice.choice(INTERESTING_NUMBERS))
-    return message
-
-
-def twisted(message: Any, dice: random.Random) -> Any:
-    """A message with bits flipped in fields that keep their widths, and numbers replaced."""
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for one in value:
-                twisted(one, dice)
-        elif field.type != field.TYPE_BYTES:
-            setattr(message, field.name, dice.choice((value, value, dice.choice(INTERESTING_NUMBERS))))
-        elif isinstance(value, bytes):
-            setattr(message, field.name, flipped(value, dice.randrange(len(value))) if dice.random() < 0.3 else value)
-        else:
-            value[:] = [flipped(one, dice.randrange(len(one))) for one in value]
-    return message
-
-
-def fuzzed(method: str, honest_bytes: bytes, dice: random.Random) -> bytes:
-    kind = METHODS[method][1]
-    way = dice.randrange(3)
-    if way == 0:
-        return mutated(honest_bytes, dice)
-    message = invented(kind, dice) if way == 1 else twisted(kind.FromString(honest_bytes), dice)
-    return bytes(message.SerializeToString())
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_no_bytes_end_in_unknown_or_internal(tmp_path: Path, method: str) -> None:
-    async def test() -> None:
-        dice = random.Random(f"{SEED} {method}")
-        async with client_of_one(tmp_path, start_ms(2) + 1_000) as client:
-            honest_bytes = (await honest(client, method)).SerializeToString()
-            cases = [fuzzed(method, honest_bytes, dice) for _ in range(CASES_PER_METHOD)]
-            statuses: Counter[str] = Counter()
-            for first in range(0, len(cases), AT_ONCE):
-                some = cases[first : first + AT_ONCE]
-                statuses.update(await asyncio.gather(*(status_of(client, method, one) for one in some)))
-            print(method, dict(statuses))  # noqa: T201 - how deep it reached, for `pytest -rP`
-            assert set(statuses) <= EXPECTED
-            assert statuses["INVALID_ARGUMENT"] < 0.9 * CASES_PER_METHOD, "the fuzz never got behind the field checks"
-
-    run(test)
-
-
-EXPECTED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "RESOURCE_EXHAUSTED"}
-
-
-async def status_of(client: Client, method: str, data: bytes) -> str:
-    try:
-        await client.raw(method, data)
-    except grpc.aio.AioRpcError as error:
-        if error.code() in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL):
-            pytest.fail(f"{method} with {data.hex()}: {error.code()}, {error.details()}")
-        return str(error.code().name)
-    return "OK"
