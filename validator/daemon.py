@@ -25,6 +25,7 @@ from validator.blobs import BlobStore
 from validator.chain_view import ChainView
 from validator.clock import Clock, SystemClock
 from validator.config import Config
+from validator.daily_limits import DailyLimits
 from validator.disk import Disk
 from validator.epoch_files import DamagedRecordError, EpochFiles
 from validator.gateway import Gateway
@@ -214,10 +215,17 @@ def _files(config: Config, ports: Ports) -> EpochFiles:
         raise StartError(str(error)) from error
 
 
+def _limits(config: Config, ports: Ports, parts: Parts) -> DailyLimits:
+    try:
+        return DailyLimits(parts.rules.params.relay, parts.clock, config.directory / "relayed-today.json", ports.disk)
+    except DamagedRecordError as error:
+        raise StartError(str(error)) from error
+
+
 async def _serve(stack: AsyncExitStack, config: Config, ports: Ports, parts: Parts, runtime: Runtime) -> None:
     from validator.wire.server import Served, start_server
 
-    relay = Relay(parts.chain.reader, parts.sender, parts.rules.params.relay, parts.clock)
+    relay = Relay(parts.chain.reader, parts.sender, _limits(config, ports, parts))
     sessions = Sessions(parts.chain.network, parts.owner)
     gateway = Gateway(
         parts.owner,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from dataclasses import dataclass
 
 from chain.calls import register
@@ -14,13 +12,15 @@ from chain.sender import Sender
 from protocol.encoding import signed_bytes
 from protocol.ids import HotspotId
 from protocol.keys import hotspot_id, public_key, verify_device
-from protocol.parameters import Relay as Limits
 from protocol.records import REGISTRATION, Registration
-from validator.clock import Clock
+from validator.daily_limits import DailyLimits
 
-DAY_MS = 86_400_000
 MOST_GAS = 400_000
 """Twice what a registration takes. An owner that is a contract is told of its shares and may do anything then."""
+OVER_LIMIT = (
+    "This validator has relayed enough registrations for this owner, this address or everybody today; "
+    "ask another validator, or come back tomorrow."
+)
 
 
 class RelayRefusedError(Exception):
@@ -40,14 +40,10 @@ class Relayed:
 
 
 class Relay:
-    """The relay of one validator. Counts are of the current UTC day and kept in memory."""
+    """The relay of one validator."""
 
-    def __init__(self, reader: ChainReader, sender: Sender, limits: Limits, clock: Clock) -> None:
-        self._reader, self._sender, self._limits, self._clock = reader, sender, limits, clock
-        self._lock = threading.Lock()
-        self._day = -1
-        self._owners: Counter[bytes] = Counter()
-        self._hosts: Counter[str] = Counter()
+    def __init__(self, reader: ChainReader, sender: Sender, limits: DailyLimits) -> None:
+        self._reader, self._sender, self._limits = reader, sender, limits
 
     def register(self, registration: Registration, signature: bytes, host: str) -> Relayed:
         """Sends the registration; RelayRefusedError if it is not signed, over a limit, or the contract refuses it.
@@ -58,44 +54,17 @@ class Relay:
         message = signed_bytes(REGISTRATION, self._reader.network.network, registration.encode())
         if key is None or not verify_device(key, message, signature):
             raise RelayRefusedError("The registration is not signed by the device key it names.")
-        self._spend(registration.owner, host)
+        if not self._limits.spend(registration.owner, host):
+            raise RelayRefusedError(OVER_LIMIT, over_limit=True)
         try:
             call = register(self._reader.network, registration, signature)
             transaction = self._sender.send(call, most_gas=MOST_GAS)
         except ChainUnavailable:
-            self._give_back(registration.owner, host)
+            self._limits.give_back(registration.owner, host)
             raise
         except JournalFailed as error:
-            self._give_back(registration.owner, host)
+            self._limits.give_back(registration.owner, host)
             raise OSError(error.why) from error
         except ChainError as error:
             raise RelayRefusedError(str(error)) from error
         return Relayed(hotspot_id(key), transaction)
-
-    def _spend(self, owner: bytes, host: str) -> None:
-        with self._lock:
-            today = self._clock.now_ms() // DAY_MS
-            if today != self._day:
-                self._day, self._owners, self._hosts = today, Counter(), Counter()
-            if self._is_over_limit(owner, host):
-                raise RelayRefusedError(
-                    "This validator has relayed enough registrations for this owner, this address or "
-                    "everybody today; "
-                    "ask another validator, or come back tomorrow.",
-                    over_limit=True,
-                )
-            self._owners[owner] += 1
-            self._hosts[host] += 1
-
-    def _is_over_limit(self, owner: bytes, host: str) -> bool:
-        limits = self._limits
-        return (
-            self._owners[owner] >= limits.per_owner
-            or self._hosts[host] >= limits.per_address
-            or self._owners.total() >= limits.per_day
-        )
-
-    def _give_back(self, owner: bytes, host: str) -> None:
-        with self._lock:
-            self._owners[owner] -= 1
-            self._hosts[host] -= 1

@@ -19,6 +19,8 @@ from tests.chain.world import FEES, RELAYER, device
 from tests.hotspot.evidence_server import publish, serving
 from tests.hotspot.fake_validator import FakeValidator
 from validator.clock import SystemClock
+from validator.daily_limits import DailyLimits
+from validator.disk import Disk
 from validator.relay import Relay, RelayRefusedError
 
 __all__ = ["anvil_chain", "make_world", "terminal"]
@@ -32,7 +34,7 @@ def relay(terminal: Terminal, tmp_path: Path) -> Iterator[Relay]:
     """The product's own relay, which pays from its own key."""
     sender = Sender(terminal.world.reader, RELAYER, tmp_path / "relay.sqlite")
     limits = Limits(per_owner=8, per_address=8, per_day=8)
-    yield Relay(terminal.world.reader, sender, limits, SystemClock())
+    yield Relay(terminal.world.reader, sender, DailyLimits(limits, SystemClock(), tmp_path / "today.json", Disk()))
     sender.close()
 
 

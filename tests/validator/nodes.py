@@ -35,6 +35,7 @@ from tests.validator.disks import QuickDisk
 from tests.validator.fakes import DOMAIN, FakeChain, FakeSender, ManualClock, MemoEngine, Skewed
 from validator.blobs import BlobStore
 from validator.chain_view import ChainView
+from validator.daily_limits import DailyLimits
 from validator.disk import Disk
 from validator.engine.duckdb_engine import DuckDbEngine
 from validator.epoch_files import EpochFiles
@@ -161,13 +162,14 @@ class Node:
         )
         self.runtime = Runtime(self.parts)
         self.availability = Availability(self.view, self.source, self.signer, self.peers, clock, self.owner)
+        self.limits = DailyLimits(self.rules.params.relay, clock, self.directory / "relayed-today.json", self.disk)
         self.gateway = Gateway(
             self.owner,
             self.view,
             self.inbox,
             self.sessions,
             self.signer,
-            Relay(chain, self.sender, self.rules.params.relay, clock),  # type: ignore[arg-type]
+            Relay(chain, self.sender, self.limits),  # type: ignore[arg-type]
             self.desk,
             clock,
             Skewed(clock, self.receive_skew_ms),
