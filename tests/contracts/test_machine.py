@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chain import calls
-from chain.artifacts import artifact
 from chain.errors import ContractRefused
-from chain.libraries import HTTPProvider, Web3
 from chain.network import checksum
 from protocol import merkle
 from protocol.encoding import sha256
@@ -28,6 +26,7 @@ from protocol.keys import EpochRoot, Veto, quorum_address, sign_quorum
 from protocol.parameters import Emission
 from tests.chain.world import FEES, HOME, LOCK_DAYS, UNBONDING_EPOCHS, Anvil, World, build_world, device, owner_account
 from tests.contracts.model import SHARES, Model, Root
+from tests.contracts.views import View, Views
 
 LEAST_STEPS = 500
 STEPS_A_RUN = 120
@@ -66,12 +65,7 @@ class Network(RuleBasedStateMachine):
         self.world = build_world(chain, stakes=(STAKE,) * FOUNDERS, emission=EMISSION)
         config = self.world.call("Epochs", "config")
         self.registry = checksum(self.world.network.contracts.hotspots)
-        self.web3 = Web3(HTTPProvider(chain.url))
-        addresses = self.world.network.contracts
-        self.contracts = {
-            name: self.web3.eth.contract(address=checksum(addresses.of(name)), abi=artifact(name).abi)
-            for name in ("FarfieldToken", "Hotspots", "Epochs")
-        }
+        self.views = Views(chain.url, self.world.network.contracts)
         self.model = Model(
             genesis=config[3],
             length=config[4],
@@ -322,7 +316,7 @@ class Network(RuleBasedStateMachine):
         expected = dict(self._expected())
         assert self._ask(list(expected)) == expected
 
-    def _expected(self) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    def _expected(self) -> Iterator[tuple[View, Any]]:
         """(contract, view, arguments…) and what the model says it shows; of infoOf: operator, cell and debt."""
         model = self.model
         yield ("FarfieldToken", "minted"), model.minted
@@ -343,13 +337,14 @@ class Network(RuleBasedStateMachine):
                 yield ("Hotspots", "balanceOf", one, leaf), hotspot.shares[one]
                 yield ("Hotspots", "collectable", leaf, one), owed
 
-    def _ask(self, views: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
-        """All views in one request: sixty of them after every step would take minutes one by one."""
-        with self.web3.batch_requests() as batch:
-            for contract, view, *arguments in views:
-                batch.add(self.contracts[contract].functions[view](*arguments))
-            found = dict(zip(views, batch.execute(), strict=True))
-        return {view: (one[0], one[5], one[6]) if view[1] == "infoOf" else one for view, one in found.items()}
+    def _ask(self, views: list[View]) -> dict[View, Any]:
+        found = self.views.ask(views)
+        return {view: _info(one) if view[1] == "infoOf" else one for view, one in found.items()}
+
+
+def _info(shown: tuple[Any, ...]) -> tuple[str, int, int]:
+    """Operator, cell and debt of a hotspot's many fields."""
+    return checksum(bytes.fromhex(shown[0][2:])), shown[5], shown[6]
 
 
 @pytest.mark.slow
