@@ -169,12 +169,13 @@ abstract contract World is Network {
         return ownerOf(seed % (FOUNDERS + CANDIDATES));
     }
 
-    function numberOfPeople() external view returns (uint256) {
-        return people.length;
-    }
-
     function person(uint256 i) external view returns (address) {
         return people[i];
+    }
+
+    /// @dev In one call: the invariants ask after every step.
+    function allPeople() external view returns (address[] memory) {
+        return people;
     }
 
     function bind(uint256 key) internal {
@@ -182,12 +183,8 @@ abstract contract World is Network {
         boundAddresses.push(vm.addr(key));
     }
 
-    function numberOfBound() external view returns (uint256) {
-        return bound.length;
-    }
-
-    function boundKey(uint256 i) external view returns (address) {
-        return boundAddresses[i];
+    function boundKeys() external view returns (address[] memory) {
+        return boundAddresses;
     }
 
     function idAt(uint256 i) external view returns (uint256) {
