@@ -13,28 +13,19 @@ from protocol.manifest import Manifest
 from protos.farfield.v1 import gateway_pb2 as gateway
 from protos.farfield.v1 import peer_pb2 as peer
 from tests.factories import NETWORK, validator_key
-from tests.validator.batches import open_session, registration, report, session_record
+from tests.validator.batches import DEVICES, one_validator, open_session, registration, report, session_record
 from tests.validator.fakes import DOMAIN
-from tests.validator.nodes import LocalNetwork, owner_of, start_ms, three_devices
+from tests.validator.nodes import owner_of, start_ms
 from tests.validator.server import Client, served
 from validator.signer import Signer
-
-DEVICES = three_devices()
 
 
 @asynccontextmanager
 async def client_of_one(directory: Path, now_ms: int = start_ms(1) + 10_000, **bent: Any) -> AsyncIterator[Client]:
-    network = LocalNetwork(directory)
-    network.chain.register(*DEVICES)
-    network.clock.time_ms = now_ms
-    await network.start(1, **bent)
-    node = network.nodes[1]
-    await asyncio.to_thread(node.gateway._open, 1)
-    try:
+    async with one_validator(directory, now_ms, **bent) as node:
+        await asyncio.to_thread(node.gateway._open, 1)
         async with served(node) as client:
             yield client
-    finally:
-        await network.stop()
 
 
 async def honest(client: Client, method: str, entries: int = 4) -> Any:

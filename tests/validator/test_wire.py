@@ -23,11 +23,11 @@ from protocol.records import Beacon, Registration, Session, Witness
 from protos.farfield.v1 import gateway_pb2 as gateway
 from protos.farfield.v1 import peer_pb2 as peer
 from tests.factories import NETWORK
-from tests.validator.batches import open_session, report
+from tests.validator.batches import DEVICES, open_session, report
 from tests.validator.disks import BlockedDisk, DiaryDisk, FullDisk
 from tests.validator.fakes import DOMAIN
 from tests.validator.nodes import LocalNetwork, all_hear_all, owner_of, run, start_ms, until
-from tests.validator.requests import DEVICES, client_of_one, honest
+from tests.validator.requests import client_of_one, honest
 from tests.validator.server import METHODS, Client, fingerprint, served
 
 
